@@ -1,0 +1,35 @@
+import type { DnsQuery } from '../dns/query.ts';
+
+export type Forwarded =
+  | {
+      readonly ok: true;
+      /** The upstream's message, its octets kept, with the query's id. */
+      readonly wire: Buffer;
+      /** Origin of the upstream that answered, for metrics and traces. */
+      readonly upstream: string;
+      /** Seconds the answer had already spent in HTTP caches (RFC 8484 section 5.1); TTLs still include them. */
+      readonly age: number;
+    }
+  | {
+      readonly ok: false;
+      /** What each attempt met, in order. */
+      readonly failures: readonly UpstreamFailure[];
+    };
+
+export interface UpstreamFailure {
+  readonly upstream: string;
+  readonly kind: 'timeout' | 'transport' | 'status' | 'media-type' | 'message' | 'rcode';
+  readonly message: string;
+  /** With kind `rcode`: the upstream's own SERVFAIL or REFUSED, with the query's id. */
+  readonly wire?: Buffer;
+}
+
+/** Sends a query to the upstreams that are responsible for its name. Expected failures are values. */
+export interface Forwarder {
+  forward(query: DnsQuery, signal: AbortSignal): Promise<Forwarded>;
+  /** Which upstreams would be asked for `name`, in order. */
+  upstreamsFor(name: string): readonly string[];
+  /** Whether a suffix rule (not the default) names this zone or one above it. */
+  hasRouteFor(name: string): boolean;
+  close(): Promise<void>;
+}

@@ -1,0 +1,27 @@
+import type { View } from '../table/view.ts';
+
+/** Whom a request comes from, as far as it says. */
+export interface Claimed {
+  /** The first segment of `/{token}/dns-query`. */
+  readonly pathToken?: string;
+  readonly authorization?: string;
+}
+
+export type ClientCredential =
+  | {
+      readonly kind: 'view';
+      readonly view: View;
+      /** What chose the view, and so what a cache in between must tell apart. */
+      readonly chosenBy: 'settings' | 'path' | 'header';
+    }
+  /** A path token that is nobody's: as if the path did not exist. */
+  | { readonly kind: 'unknownPath' }
+  | { readonly kind: 'unauthorized' };
+
+/** Who may ask, and who may administer. */
+export interface Credentials {
+  client(claimed: Claimed, signal: AbortSignal): Promise<ClientCredential>;
+  isAdministrator(authorization: string | undefined): boolean;
+  /** No credential is asked for at all (`auth: none`, on loopback only). */
+  readonly open: boolean;
+}

@@ -1,0 +1,74 @@
+import type { HostClaim } from '../serviceentry/claim.ts';
+import type { ServiceEntry } from '../serviceentry/service-entry.ts';
+import type { Tombstone } from '../vip/plan.ts';
+import type { HeldVip } from './state.ts';
+
+/** What a change demands of the (host, namespace) it touches. Strangers' namespaces are never part of it. */
+export type HostCondition =
+  /** Nothing at all has changed since it was read. */
+  | { readonly kind: 'revision'; readonly revision: number }
+  /** Only changes that kept the signature have happened since: enough for one that keeps it too. */
+  | { readonly kind: 'signature'; readonly signature: string }
+  /** The tombstone whose slot is being reclaimed is still the one that was read. */
+  | { readonly kind: 'tombstone'; readonly slot: number; readonly until: number };
+
+export interface HostChange {
+  readonly namespace: string;
+  readonly condition: HostCondition;
+  readonly claim?: { readonly entry: string; readonly value: HostClaim | undefined };
+  readonly vip?: HeldVip | 'cleared';
+  readonly signature?: string;
+}
+
+/** One thing done to one slot of a block; each carries its own condition (see dynamodb-actions.ts). */
+export type SlotChange =
+  | { readonly kind: 'take'; readonly slot: number; readonly reclaims?: Tombstone }
+  | { readonly kind: 'release'; readonly slot: number; readonly tombstone: Tombstone }
+  | { readonly kind: 'revive'; readonly slot: number; readonly namespace: string; readonly host: string }
+  | { readonly kind: 'pin'; readonly slot: number; readonly entry: string }
+  | { readonly kind: 'unpin'; readonly slot: number; readonly entry: string };
+
+/** A whole block inside a user-written CIDR. */
+export type WholeBlockChange =
+  | { readonly kind: 'pin'; readonly entry: string; readonly used: ReadonlySet<number>; readonly now: number }
+  | { readonly kind: 'unpin'; readonly entry: string };
+
+export interface BlockAction {
+  readonly on: 'block';
+  readonly poolId: string;
+  readonly number: number;
+  readonly slots: readonly SlotChange[];
+  readonly whole?: WholeBlockChange;
+  readonly now: number;
+}
+
+export type VipAction = { readonly on: 'vip'; readonly poolId: string; readonly slot: number } & (
+  | {
+      readonly kind: 'hold';
+      readonly vip: HeldVip;
+      readonly namespace: string;
+      readonly host: string;
+      readonly reclaims?: Tombstone;
+    }
+  | { readonly kind: 'release'; readonly until: number }
+  | { readonly kind: 'revive' }
+);
+
+export interface HostAction {
+  readonly on: 'host';
+  readonly host: string;
+  readonly changes: readonly HostChange[];
+}
+
+export type EntryAction =
+  | { readonly on: 'entry'; readonly kind: 'put'; readonly entry: ServiceEntry; readonly expect: string | undefined }
+  | {
+      readonly on: 'entry';
+      readonly kind: 'delete';
+      readonly namespace: string;
+      readonly name: string;
+      readonly expect: string;
+    };
+
+/** One item of the transaction. No two actions of a change are on the same item. */
+export type Action = EntryAction | HostAction | BlockAction | VipAction;

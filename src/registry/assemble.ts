@@ -1,0 +1,143 @@
+import type { ServiceEntry } from '../serviceentry/service-entry.ts';
+import type { Pick, Tombstone } from '../vip/plan.ts';
+import { blockOfSlot } from '../vip/pool.ts';
+import type {
+  Action,
+  BlockAction,
+  EntryAction,
+  HostAction,
+  HostChange,
+  SlotChange,
+  VipAction,
+  WholeBlockChange,
+} from './action.ts';
+import type { ChangeContext, Intent } from './change.ts';
+import { agreementOf, type HostStep } from './host-change.ts';
+import type { PinChanges } from './pin-change.ts';
+import { type EntryState, entryKey, type HeldVip, NO_HOST, type RegistryView } from './state.ts';
+
+/** A step whose VIP has been decided. */
+export interface SettledStep extends HostStep {
+  readonly pick?: Pick;
+  readonly vipAfter?: HeldVip;
+}
+
+export interface SettledChange {
+  readonly intent: Intent;
+  readonly current: EntryState | undefined;
+  /** As it will be stored; undefined when it goes. */
+  readonly entry: ServiceEntry | undefined;
+  readonly steps: readonly SettledStep[];
+  readonly pins: PinChanges;
+}
+
+function entryAction({ intent, current, entry }: SettledChange): EntryAction {
+  if (entry) return { on: 'entry', kind: 'put', entry, expect: current?.resourceVersion };
+  if (!current) throw new Error(`no entry ${entryKey(intent.namespace, intent.name)} to delete`);
+  const { namespace, name } = intent;
+  return { on: 'entry', kind: 'delete', namespace, name, expect: current.resourceVersion };
+}
+
+function hostChange(step: SettledStep, intent: Intent, registry: RegistryView): HostChange {
+  const state = registry.host(step.host) ?? NO_HOST;
+  const { signature, condition } = agreementOf(step, state, intent.namespace, step.vipAfter);
+  const moved = step.vip.kind !== 'keep' && step.vip.kind !== 'none' && step.vipAfter;
+  return {
+    namespace: intent.namespace,
+    condition,
+    signature,
+    claim: { entry: entryKey(intent.namespace, intent.name), value: step.after },
+    ...(moved ? { vip: step.vipAfter } : {}),
+  };
+}
+
+/** Whether the last holder still points at the slot; what nobody has read is assumed to, under a condition. */
+function pointsAt(holder: Tombstone, poolId: string, slot: number, registry: RegistryView): boolean {
+  const state = registry.host(holder.host);
+  if (!state) return true;
+  const vip = state.namespaces.get(holder.namespace)?.vip;
+  return vip?.poolId === poolId && vip.slot === slot && vip.until === holder.until;
+}
+
+function clearPointers(
+  changes: Map<string, HostChange[]>,
+  change: SettledChange,
+  registry: RegistryView,
+  poolId: string,
+): void {
+  for (const { pick } of change.steps) {
+    const holder = pick?.reclaims;
+    if (!holder || !pointsAt(holder, poolId, pick.slot, registry)) continue;
+    const mine = changes.get(holder.host) ?? [];
+    const same = mine.findIndex((candidate) => candidate.namespace === holder.namespace);
+    const own = mine[same];
+    if (own) mine[same] = own.vip ? own : { ...own, vip: 'cleared' };
+    else {
+      const condition = { kind: 'tombstone', slot: pick.slot, until: holder.until } as const;
+      mine.push({ namespace: holder.namespace, condition, vip: 'cleared' });
+    }
+    changes.set(holder.host, mine);
+  }
+}
+
+function hostActions(change: SettledChange, registry: RegistryView, context: ChangeContext): HostAction[] {
+  const changes = new Map<string, HostChange[]>(
+    change.steps.map((step) => [step.host, [hostChange(step, change.intent, registry)]]),
+  );
+  clearPointers(changes, change, registry, context.pool.id);
+  return [...changes].map(([host, list]) => ({ on: 'host', host, changes: list }));
+}
+
+function slotChange(step: SettledStep, namespace: string): { poolId: string; change: SlotChange } | undefined {
+  const { host, vip, vipAfter, pick } = step;
+  if (!vipAfter) return undefined;
+  const { poolId, slot } = vipAfter;
+  if (pick) {
+    return { poolId, change: { kind: 'take', slot, ...(pick.reclaims ? { reclaims: pick.reclaims } : {}) } };
+  }
+  if (vip.kind === 'revive') return { poolId, change: { kind: 'revive', slot, namespace, host } };
+  if (vip.kind !== 'release' || vipAfter.until === undefined) return undefined;
+  return { poolId, change: { kind: 'release', slot, tombstone: { until: vipAfter.until, namespace, host } } };
+}
+
+function vipAction(step: SettledStep, namespace: string): VipAction | undefined {
+  const { host, vip, vipAfter, pick } = step;
+  if (!vipAfter) return undefined;
+  const item = { on: 'vip', poolId: vipAfter.poolId, slot: vipAfter.slot } as const;
+  if (pick) {
+    const reclaims = pick.reclaims ? { reclaims: pick.reclaims } : {};
+    return { ...item, kind: 'hold', vip: vipAfter, namespace, host, ...reclaims };
+  }
+  if (vip.kind === 'revive') return { ...item, kind: 'revive' };
+  return vip.kind === 'release' && vipAfter.until !== undefined
+    ? { ...item, kind: 'release', until: vipAfter.until }
+    : undefined;
+}
+
+function blockActions(change: SettledChange, now: number): BlockAction[] {
+  const blocks = new Map<string, { poolId: string; number: number; slots: SlotChange[]; whole?: WholeBlockChange }>();
+  const at = (poolId: string, number: number) => {
+    const key = `${poolId}#${number}`;
+    const block = blocks.get(key) ?? { poolId, number, slots: [] };
+    blocks.set(key, block);
+    return block;
+  };
+  for (const step of change.steps) {
+    const slot = slotChange(step, change.intent.namespace);
+    if (slot) at(slot.poolId, blockOfSlot(slot.change.slot)).slots.push(slot.change);
+  }
+  for (const pin of change.pins.slots) at(pin.poolId, blockOfSlot(pin.change.slot)).slots.push(pin.change);
+  for (const pin of change.pins.blocks) at(pin.poolId, pin.number).whole = pin.change;
+  return [...blocks.values()].map((block) => ({ on: 'block', now, ...block }));
+}
+
+/** The items of one transaction, each touched once. */
+export function assembleActions(change: SettledChange, registry: RegistryView, context: ChangeContext): Action[] {
+  const vips = change.steps.flatMap((step) => vipAction(step, change.intent.namespace) ?? []);
+  return [
+    entryAction(change),
+    ...hostActions(change, registry, context),
+    ...blockActions(change, context.now),
+    ...vips,
+  ];
+}

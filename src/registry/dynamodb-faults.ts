@@ -1,0 +1,25 @@
+/** Names of the SDK's errors after which the same call may succeed. */
+const TRANSIENT: ReadonlySet<string> = new Set([
+  'AbortError',
+  'TimeoutError',
+  'InternalServerError',
+  'ProvisionedThroughputExceededException',
+  'RequestLimitExceeded',
+  'ThrottlingException',
+  'TransactionInProgressException',
+]);
+
+/** Node's codes of a connection that was never made, or broke. */
+const NETWORK = /^(E(CONN|HOST|NET|PIPE|AI_)|ENOTFOUND|ETIMEDOUT|UND_ERR)/;
+
+/**
+ * Whether the store is out of reach or overloaded, rather than refusing the call for what it says.
+ * A write that ends so may or may not be committed.
+ */
+export function isTransient(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (TRANSIENT.has(error.name)) return true;
+  if ('code' in error && typeof error.code === 'string' && NETWORK.test(error.code)) return true;
+  const metadata = '$metadata' in error ? (error.$metadata as { httpStatusCode?: number }) : undefined;
+  return (metadata?.httpStatusCode ?? 0) >= 500;
+}

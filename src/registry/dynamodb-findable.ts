@@ -1,0 +1,71 @@
+import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { LRUCache } from 'lru-cache';
+import type { HostClaim } from '../serviceentry/claim.ts';
+import { marshalKey } from './dynamodb-actions.ts';
+import type { TableClient } from './dynamodb-snapshot.ts';
+import { belowItem, type ItemKey, SUFFIXES } from './keys.ts';
+import { namesAbove, type SuffixSet, suffixMembers } from './suffixes.ts';
+
+/** `fsck` retires a name only after an hour without hosts below it, so what was seen this recently still stands. */
+const KNOWN_MS = 600_000;
+const MOST_KNOWN = 50_000;
+
+/** Who may know of a host: everybody, or the namespaces it is exported to. */
+function scopesOf(claim: HostClaim): string[] {
+  if (claim.exportTo.length === 0 || claim.exportTo.includes('*')) return ['*'];
+  return claim.exportTo.filter((target) => target !== '~').map((target) => (target === '.' ? claim.namespace : target));
+}
+
+function scopesAbove(claims: readonly HostClaim[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const above = new Map<string, Set<string>>();
+  for (const claim of claims) {
+    for (const name of namesAbove(claim.host)) {
+      above.set(name, (above.get(name) ?? new Set<string>()).union(new Set(scopesOf(claim))));
+    }
+  }
+  return above;
+}
+
+/** Makes claims findable; `known` is what the suffix set was read to hold. */
+export type MakeFindable = (claims: readonly HostClaim[], known: SuffixSet, signal: AbortSignal) => Promise<void>;
+
+/**
+ * Readers skip names that cannot be registered, so what can be must be in the table before it is. Both sets are only
+ * ever added to here: a name too many costs a read, a name too few hides a host.
+ */
+export function createMakeFindable({ client, table }: TableClient): MakeFindable {
+  const known = new LRUCache<string, true>({ max: MOST_KNOWN, ttl: KNOWN_MS });
+
+  async function add(
+    key: ItemKey,
+    attribute: string,
+    members: { NS: string[] } | { SS: string[] },
+    signal: AbortSignal,
+  ) {
+    const command = new UpdateItemCommand({
+      TableName: table,
+      Key: marshalKey(key),
+      UpdateExpression: 'ADD #set :members',
+      ExpressionAttributeNames: { '#set': attribute },
+      ExpressionAttributeValues: { ':members': members },
+    });
+    await client.send(command, { abortSignal: signal });
+  }
+
+  async function addScopes(name: string, scopes: readonly string[], signal: AbortSignal): Promise<void> {
+    const missing = scopes.filter((scope) => !known.has(`${scope}/${name}`));
+    if (missing.length === 0) return;
+    await add(belowItem(name), 'scopes', { SS: missing }, signal);
+    for (const scope of missing) known.set(`${scope}/${name}`, true);
+  }
+
+  return async (claims, suffixes, signal) => {
+    const missing = new Set(
+      claims.flatMap((claim) => suffixMembers(claim.host)).filter((member) => !suffixes.has(member)),
+    );
+    await Promise.all([
+      missing.size > 0 ? add(SUFFIXES, 'members', { NS: [...missing].map(String) }, signal) : undefined,
+      ...[...scopesAbove(claims)].map(([name, scopes]) => addScopes(name, [...scopes], signal)),
+    ]);
+  };
+}

@@ -1,0 +1,20 @@
+/** The store did not answer, or stayed contended, until the caller's deadline. The write may or may not be committed. */
+export class RegistryUnavailableError extends Error {
+  override readonly name = 'RegistryUnavailableError';
+}
+
+/** The pools of this process's settings are not those that the table says are active: nothing may be written. */
+export class PoolMismatchError extends Error {
+  override readonly name = 'PoolMismatchError';
+  readonly configured: string;
+  readonly active: string;
+
+  constructor(configured: string, active: string) {
+    super(
+      `the setting "pools" says ${configured}, but the registry allocates from ${active}: ` +
+        'restart this process with the settings the registry was last opened with',
+    );
+    this.configured = configured;
+    this.active = active;
+  }
+}

@@ -1,0 +1,39 @@
+import { RRType } from '../dns/constants.ts';
+import { type DomainName, isAtOrBelow, parseName } from '../dns/name.ts';
+import type { Question } from '../dns/query.ts';
+import type { ResourceRecord } from '../dns/record.ts';
+import type { Decision } from './decision.ts';
+
+function mustParse(text: string): DomainName {
+  const name = parseName(text);
+  if (!name) throw new Error(`"${text}" is not a domain name`);
+  return name;
+}
+
+const LOCALHOST = mustParse('localhost');
+const INVALID = mustParse('invalid');
+const RESOLVER_ARPA = mustParse('resolver.arpa');
+
+/** Loopback addresses are a constant of the host that asks: a day. */
+const LOCALHOST_TTL = 86_400;
+
+function loopback({ qname, qtype }: Question): ResourceRecord[] {
+  const owned = { owner: qname, ttl: LOCALHOST_TTL };
+  if (qtype === RRType.A) return [{ ...owned, type: 'A', address: '127.0.0.1' }];
+  if (qtype === RRType.AAAA) return [{ ...owned, type: 'AAAA', address: '::1' }];
+  return [];
+}
+
+/** Names that are never anybody's to register or to forward (RFC 6761 sections 6.3 and 6.4, RFC 9462 section 6.4). */
+export function specialDecision(question: Question): Decision | undefined {
+  const { qname } = question;
+  if (isAtOrBelow(qname, LOCALHOST)) {
+    const records = loopback(question);
+    return records.length > 0
+      ? { kind: 'answer', by: 'special', records, stale: false }
+      : { kind: 'noData', by: 'special', zone: LOCALHOST, stale: false };
+  }
+  if (isAtOrBelow(qname, INVALID)) return { kind: 'nxDomain', by: 'special', zone: INVALID, stale: false };
+  if (isAtOrBelow(qname, RESOLVER_ARPA)) return { kind: 'noData', by: 'special', zone: RESOLVER_ARPA, stale: false };
+  return undefined;
+}

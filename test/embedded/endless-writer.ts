@@ -1,0 +1,12 @@
+/** Run as a process of its own: `node endless-writer.ts <folder>` writes until it is killed. */
+import { TransactWriteItemsCommand } from '@aws-sdk/client-dynamodb';
+import { embeddedClient, openEmbeddedDynamoDb } from '../../src/embedded/embedded-dynamodb.ts';
+import { createThings, keyOf, TableName } from './things.ts';
+
+const client = embeddedClient(await openEmbeddedDynamoDb({ folder: String(process.argv[2]) }));
+await createThings(client);
+for (let n = 1; ; n++) {
+  const pair = ['left', 'right'].map((pk) => ({ Put: { TableName, Item: keyOf(pk, String(n)) } }));
+  await client.send(new TransactWriteItemsCommand({ TransactItems: pair }));
+  process.stdout.write(`${n}\n`);
+}
