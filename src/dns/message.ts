@@ -3,7 +3,7 @@ import { RRClass, RRType } from './constants.ts';
 import { readName } from './name.ts';
 import { asBuffer, uint8, uint16 } from './octets.ts';
 import { EdnsOption, HEADER_OCTETS, OPTION_HEADER_OCTETS, RR_FIXED_OCTETS } from './query.ts';
-import { addressText, namesText, quoted, unknownText } from './rdata-text.ts';
+import { addressText, namesText, quoted, unknownText, word } from './rdata-text.ts';
 import { type RecordAt, rcodeOf, recordsOf, type Section } from './walk.ts';
 
 /** A record for people to read. */
@@ -163,10 +163,10 @@ function answerText(answer: Answer): string | undefined {
     case 'TXT':
       return [answer.data].flat().map(quoted).join(' ');
     case 'CAA':
-      return `${answer.data.flags} ${answer.data.tag} ${quoted(answer.data.value)}`;
+      return `${answer.data.flags} ${word(answer.data.tag)} ${quoted(answer.data.value)}`;
     case 'NAPTR': {
       const { order, preference, flags, services, regexp, replacement } = answer.data;
-      return `${order} ${preference} ${quoted(flags)} ${quoted(services)} ${quoted(regexp)} ${replacement}`;
+      return `${order} ${preference} ${quoted(flags)} ${quoted(services)} ${quoted(regexp)} ${word(replacement)}`;
     }
     case 'SSHFP':
       return `${answer.data.algorithm} ${answer.data.hash} ${answer.data.fingerprint}`;
@@ -191,11 +191,11 @@ function dnssecText(answer: Answer): string | undefined {
     case 'DNSKEY':
       return `${answer.data.flags} ${DNSSEC_PROTOCOL} ${answer.data.algorithm} ${answer.data.key.toString('base64')}`;
     case 'NSEC':
-      return [answer.data.nextDomain, ...answer.data.rrtypes].join(' ');
+      return [word(answer.data.nextDomain), ...answer.data.rrtypes].join(' ');
     case 'RRSIG': {
       const { typeCovered, algorithm, labels, originalTTL, keyTag, signersName, signature } = answer.data;
       const validity = `${timeText(answer.data.expiration)} ${timeText(answer.data.inception)}`;
-      const signer = `${keyTag} ${signersName} ${signature.toString('base64')}`;
+      const signer = `${keyTag} ${word(signersName)} ${signature.toString('base64')}`;
       return `${typeCovered} ${algorithm} ${labels} ${originalTTL} ${validity} ${signer}`;
     }
     default:

@@ -59,10 +59,15 @@ export function unknownText(wire: Buffer, { rdataOffset, rdataLength, end }: Rec
 }
 
 /** A `<character-string>` in quotes (RFC 1035 section 5.1). */
-export function quoted(octets: Uint8Array | string): string {
+export const quoted = (octets: Uint8Array | string): string => `"${escaped(octets, /["\\]|[^ -~]/g)}"`;
+
+/** A word without quotes: a tag, or a name none of whose labels has a dot. */
+export const word = (octets: string): string => escaped(octets, /\\|[^!-~]/g);
+
+/** UTF-8 octets that match, which excludes all that a terminal could take for a command, become `\X` or `\DDD`. */
+function escaped(octets: Uint8Array | string, special: RegExp): string {
   const text = Buffer.from(octets).toString('latin1');
-  const escaped = text.replace(/["\\]|[^ -~]/g, (octet) =>
+  return text.replace(special, (octet) =>
     octet === '"' || octet === '\\' ? `\\${octet}` : `\\${String(octet.charCodeAt(0)).padStart(3, '0')}`,
   );
-  return `"${escaped}"`;
 }

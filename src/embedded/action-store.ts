@@ -1,6 +1,6 @@
 import { Stream } from 'node:stream';
 import type { Callback, Store, SubStore, Table, ValueStream, Write } from 'dynalite/db/index.js';
-import { prefixOf, readItem, readTable, storeOptions, within } from './level-layout.ts';
+import { prefixOf, readTable, storeOptions, within } from './level-layout.ts';
 import type { LevelStore } from './level-store.ts';
 
 /** What one run of an action leaves behind, and where its failures go. */
@@ -36,10 +36,7 @@ export function createActionStore(level: LevelStore, run: ActionRun): Store {
       awsRegion: 'us-east-1',
     },
     getTable,
-    getItemDb: (table) => ({
-      ...subStore(level, run, prefixOf.item(table), collect),
-      get: itemGetter(level, run, table),
-    }),
+    getItemDb: (table) => subStore(level, run, prefixOf.item(table), collect),
     getIndexDb: (kind, table, index) => subStore(level, run, prefixOf.index(kind, table, index), collect),
     getTagDb: (table) => subStore(level, run, prefixOf.tag(table), commit),
     deleteItemDb: (table, callback) => clear(prefixOf.item(table), callback),
@@ -64,10 +61,6 @@ function subStore(level: LevelStore, run: ActionRun, prefix: string, write: Writ
     createKeyStream: (range) => emitFrom(run, unprefixed(level.keys(within(prefix, range)), prefix)),
     createValueStream: (range) => emitFrom(run, level.values(within(prefix, range))),
   };
-}
-
-function itemGetter(level: LevelStore, run: ActionRun, table: string): SubStore['get'] {
-  return (key, callback) => answer(run, readItem(level, table, key), callback);
 }
 
 function answer<T>(run: ActionRun, outcome: Promise<T>, callback: Callback<T>): void {

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import type { Callback, Store } from 'dynalite/db/index.js';
 import validations from 'dynalite/validations/index.js';
+import { storeOptions } from './level-layout.ts';
 import { asServiceError, type ServiceError, serializationError } from './service-error.ts';
 
 /** An operation's input or output in DynamoDB's JSON form (binary values in base64). */
@@ -53,15 +54,11 @@ export function actionOf(name: OperationName): Operation['action'] {
  * Checks an input as dynalite does before it acts and parses its expressions.
  * Throws a ServiceError for whatever DynamoDB would refuse without looking at the table.
  */
-export function checkInput<Data extends object = WireObject>(
-  name: OperationName,
-  input: object,
-  options: { readonly maxItemSize: number },
-): Data {
+export function checkInput<Data extends object = WireObject>(name: OperationName, input: object): Data {
   const { types, custom } = operations[name].rules;
   try {
     const data = validations.checkTypes({ ...input }, types);
-    validations.checkValidations(data, types, custom, { options });
+    validations.checkValidations(data, types, custom, { options: storeOptions });
     return data as Data;
   } catch (error) {
     throw asServiceError(error) ?? malformed(error);

@@ -41,7 +41,10 @@ export async function openEmbeddedDynamoDb({
   now = Date.now,
 }: EmbeddedOptions = {}): Promise<EmbeddedDynamoDb> {
   const level = await openLevelStore(folder);
-  await finishTableChanges(level);
+  await finishTableChanges(level).catch(async (error) => {
+    await level.close();
+    throw error;
+  });
   const engine = new Engine(level, now);
   const calls = new Map<string, number>();
   const running = new Set<Promise<unknown>>();

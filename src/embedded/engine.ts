@@ -3,7 +3,6 @@ import { IdempotencyTokens } from './idempotency.ts';
 import type { Storage } from './item-address.ts';
 import { ItemLocks } from './item-locks.ts';
 import { writeBatch, writeItem } from './item-writes.ts';
-import { storeOptions } from './level-layout.ts';
 import type { LevelStore } from './level-store.ts';
 import { runAction } from './run-action.ts';
 import { ServiceError, validationError } from './service-error.ts';
@@ -50,7 +49,7 @@ export class Engine {
   }
 
   async #read(name: OperationName, input: WireObject): Promise<WireObject> {
-    const { output } = await runAction(this.#storage.level, name, checkInput(name, input, storeOptions));
+    const { output } = await runAction(this.#storage.level, name, checkInput(name, input));
     return name === 'BatchGetItem' ? withWholeRequests(output, input) : output;
   }
 

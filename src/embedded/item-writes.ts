@@ -1,18 +1,20 @@
 import type { Attributes } from 'dynalite/db/index.js';
 import { checkInput, type WireObject } from './dynalite-operations.ts';
 import { addressesOf, type ItemAddress, type ItemRequest, type Storage } from './item-address.ts';
-import { readItem, storeOptions, withoutPrototypes } from './level-layout.ts';
+import { readItem } from './level-layout.ts';
 import type { LevelStore } from './level-store.ts';
 import { runAction } from './run-action.ts';
 import { asServiceError, ServiceError } from './service-error.ts';
 
 export type WriteName = 'PutItem' | 'UpdateItem' | 'DeleteItem';
 
-/** Checked input of a single write; an update of a missing item starts from its key. */
+/**
+ * Checked input of a single write. An update of a missing item starts from its key, which must inherit nothing
+ * lest an attribute named `constructor` seem to be there.
+ */
 export function checkWrite(name: WriteName, input: object): ItemRequest {
-  const data = checkInput<ItemRequest>(name, input, storeOptions);
-  if (data.Key) withoutPrototypes(data.Key);
-  return data;
+  const data = checkInput<ItemRequest>(name, input);
+  return data.Key ? { ...data, Key: Object.assign(Object.create(null), data.Key) } : data;
 }
 
 /** PutItem, UpdateItem and DeleteItem: the item and its index rows in one batch. */
@@ -32,7 +34,7 @@ export async function writeItem({ level, locks }: Storage, name: WriteName, inpu
 
 /** BatchWriteItem: DynamoDB makes each of its writes atomic, here the whole batch is. */
 export async function writeBatch({ level, locks }: Storage, input: WireObject): Promise<WireObject> {
-  const data = checkInput<{ RequestItems: Record<string, BatchRequest[]> }>('BatchWriteItem', input, storeOptions);
+  const data = checkInput<{ RequestItems: Record<string, BatchRequest[]> }>('BatchWriteItem', input);
   const requests = Object.entries(data.RequestItems).flatMap(([TableName, batch]) =>
     batch.map((one) => ({ TableName, ...one.PutRequest, ...one.DeleteRequest })),
   );

@@ -34,20 +34,7 @@ export async function readTables(level: LevelStore): Promise<Table[]> {
 
 /** One item by dynalite's key for it. */
 export async function readItem(level: LevelStore, table: string, key: string): Promise<Attributes | undefined> {
-  const item = (await level.get(prefixOf.item(table) + key)) as Attributes | undefined;
-  return item && withoutPrototypes(item);
-}
-
-/** So that an attribute named like a member of Object.prototype is absent until it is written. */
-export function withoutPrototypes(attributes: Attributes): Attributes {
-  Object.setPrototypeOf(attributes, null);
-  for (const value of Object.values(attributes)) stripValue(value);
-  return attributes;
-}
-
-function stripValue(value: Record<string, unknown>): void {
-  if (value.M) withoutPrototypes(value.M as Attributes);
-  if (value.L) for (const member of value.L as Record<string, unknown>[]) stripValue(member);
+  return (await level.get(prefixOf.item(table) + key)) as Attributes | undefined;
 }
 
 /** The range of a prefix, or a part of it. */

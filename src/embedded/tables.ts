@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Table } from 'dynalite/db/index.js';
 import { checkInput, type WireObject } from './dynalite-operations.ts';
 import type { Storage } from './item-address.ts';
-import { readTable, readTables, storeOptions, writeOfTable } from './level-layout.ts';
+import { readTable, readTables, writeOfTable } from './level-layout.ts';
 import type { LevelStore } from './level-store.ts';
 import { runAction } from './run-action.ts';
 import { asServiceError } from './service-error.ts';
@@ -16,7 +16,7 @@ export async function changeTable(
   name: 'CreateTable' | 'UpdateTable' | 'DeleteTable',
   input: WireObject,
 ): Promise<WireObject> {
-  const data = checkInput<{ TableName: string }>(name, input, storeOptions);
+  const data = checkInput<{ TableName: string }>(name, input);
   return locks.hold([`table ${data.TableName}`], async () => {
     const { output } = await runAction(level, name, data);
     const answer = structuredClone(output);
@@ -34,7 +34,7 @@ export async function finishTableChanges(level: LevelStore): Promise<void> {
 }
 
 async function removeTable(level: LevelStore, name: string): Promise<void> {
-  await runAction(level, 'DeleteTable', checkInput('DeleteTable', { TableName: name }, storeOptions));
+  await runAction(level, 'DeleteTable', checkInput('DeleteTable', { TableName: name }));
   await untilChanged(level, name);
 }
 

@@ -2,7 +2,6 @@ import dynalite, { type Attributes, type Write } from 'dynalite/db/index.js';
 import { checkInput, type WireObject } from './dynalite-operations.ts';
 import { addressesOf, type ItemAddress, type ItemRequest, type Storage } from './item-address.ts';
 import { checkWrite, oldItem } from './item-writes.ts';
-import { storeOptions } from './level-layout.ts';
 import type { LevelStore } from './level-store.ts';
 import { runAction } from './run-action.ts';
 import {
@@ -59,7 +58,7 @@ export async function transactWrite(
       const done = outcomes.filter((outcome) => outcome.ok);
       if (done.length < outcomes.length) throw transactionCanceled(outcomes.map(reasonOf));
       checkOctets(done);
-      await level.commit(done.flatMap((outcome) => outcome.writes));
+      for (const o of done) await level.commit(o.writes);
       return consumedCapacity(input, 'WriteCapacityUnits', addresses, done);
     },
   );
@@ -115,7 +114,7 @@ function parseAction(item: WireObject): Action {
 
 function parseGet(item: WireObject): ItemRequest {
   const get = { ...structOf(item.Get), ConsistentRead: true, ReturnConsumedCapacity: 'TOTAL' };
-  return checkInput<ItemRequest>('GetItem', get, storeOptions);
+  return checkInput<ItemRequest>('GetItem', get);
 }
 
 function structOf(value: unknown): WireObject {

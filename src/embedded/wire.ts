@@ -30,14 +30,14 @@ function parseBody(body: unknown): WireObject {
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text, text.includes('"__proto__"') ? refusePrototype : undefined);
+    return JSON.parse(text, text.includes('"__proto__"') ? refuseProto : undefined);
   } catch (error) {
     throw asServiceError(error) ?? serializationError('The body is not JSON');
   }
 }
 
 /** dynalite would lose an attribute of this name without a word. */
-function refusePrototype(key: string, value: unknown): unknown {
+function refuseProto(key: string, value: unknown): unknown {
   if (key === '__proto__' || value === '__proto__') {
     throw validationError('The embedded store does not support the attribute name __proto__');
   }

@@ -23,6 +23,9 @@ export interface AdminPorts {
 /** Far above any entry that the store can hold. */
 const MAX_BODY_OCTETS = 1024 * 1024;
 
+/** What a write did, in one word, for clients that report it: the status alone cannot tell configured from unchanged. */
+export const OUTCOME_HEADER = 'meshdoh-outcome';
+
 const VERSIONS: ReadonlySet<string> = new Set(['v1', 'v1beta1', 'v1alpha3']);
 
 const ALL = `/apis/${GROUP}/:version/serviceentries`;
@@ -62,6 +65,7 @@ export function createAdminApp(ports: AdminPorts): Hono {
   function settle(c: Context, outcome: WriteOutcome, name: string): Response {
     if (outcome.kind === 'rejected') return sendStatus(c, rejectionStatus(name, outcome));
     if (!isDryRun(c)) committed?.(outcome.hosts);
+    c.header(OUTCOME_HEADER, outcome.kind);
     if (outcome.kind === 'deleted') return c.json(success(name, outcome.entry.metadata.uid));
     return c.json(inVersion(outcome.entry, c.req.param('version') ?? 'v1'), outcome.kind === 'created' ? 201 : 200);
   }

@@ -30,11 +30,12 @@ function headerOf(request: NodeRequest): (name: string) => string | undefined {
   };
 }
 
-function send(response: NodeResponse, { status, headers, body }: HttpResponse, head: boolean): void {
+/** Writes a whole response. The two response classes declare the same methods apart; to a caller they are one. */
+export function send(to: NodeResponse, { status, headers, body }: HttpResponse, head: boolean): void {
+  const response = to as ServerResponse;
   if (response.destroyed || response.headersSent) return;
   response.writeHead(status, { ...headers });
-  // The two classes declare `end` apart, although it is one method to a caller.
-  (response as ServerResponse).end(head ? undefined : body);
+  response.end(head ? undefined : body);
 }
 
 /** Carries DoH over node:http and node:http2, without a Web object in between. */

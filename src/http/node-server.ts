@@ -6,7 +6,7 @@ import type { Hono } from 'hono';
 import { type DohTransaction, dohTarget } from './doh-transaction.ts';
 import { isLoopbackAddress, namesLoopback } from './host-check.ts';
 import { textResponse } from './message.ts';
-import { dohListener, type NodeRequest, type NodeResponse } from './node-adapter.ts';
+import { dohListener, type NodeRequest, type NodeResponse, send } from './node-adapter.ts';
 
 export interface NodeServerOptions {
   readonly address: string;
@@ -57,13 +57,6 @@ function createServer(options: NodeServerOptions, listener: Listener): http.Serv
   return server;
 }
 
-function refuse(request: NodeRequest, response: NodeResponse, status: number, text: string): void {
-  const { headers, body } = textResponse(status, text);
-  request.resume();
-  response.writeHead(status, { ...headers });
-  (response as http.ServerResponse).end(body);
-}
-
 /** Routes a request to DoH or to the app; a listener on loopback first asks whom it was meant for. */
 function createListener(options: NodeServerOptions): Listener {
   const doh = dohListener(options.doh, options.report);
@@ -72,7 +65,8 @@ function createListener(options: NodeServerOptions): Listener {
   return (request, response) => {
     const host = (request.headers[':authority'] ?? request.headers.host) as string | undefined;
     if (loopback && !namesLoopback(host)) {
-      refuse(request, response, 421, 'this listener answers requests for localhost only');
+      request.resume();
+      send(response, textResponse(421, 'this listener answers requests for localhost only'), false);
       return;
     }
     const carried = dohTarget(request.url ?? '/') ? doh(request, response) : app(request, response);

@@ -161,37 +161,31 @@ const unpinned = (update: Update, slot: number): string =>
   `attribute_not_exists(${update.name(ATTRIBUTE.pinned(slot))})`;
 
 function changeSlot(update: Update, change: SlotChange, released: ReadonlySet<number>, now: number): void {
-  const slot = update.value(numeric(change.slot));
-  const used = update.name(ATTRIBUTE.used);
-  const tombstone = update.name(ATTRIBUTE.tombstone(change.slot));
+  const tombstone = ATTRIBUTE.tombstone(change.slot);
+  const held = () => `contains(${update.name(ATTRIBUTE.used)}, ${update.value(numeric(change.slot))})`;
+  const field = (name: string) => `${update.name(tombstone)}.${update.name(name)}`;
   switch (change.kind) {
     case 'take':
       update.require(
-        change.reclaims
-          ? `${tombstone}.${update.name('until')} = ${update.value(numeric(change.reclaims.until))}`
-          : `NOT contains(${used}, ${slot})`,
+        change.reclaims ? `${field('until')} = ${update.value(numeric(change.reclaims.until))}` : `NOT ${held()}`,
       );
-      update.require(unpinned(update, change.slot)).remove(tombstone);
+      update.require(unpinned(update, change.slot)).remove(update.name(tombstone));
       return;
     case 'release':
-      update.require(`contains(${used}, ${slot}) AND attribute_not_exists(${tombstone})`);
-      update.set(ATTRIBUTE.tombstone(change.slot), encodeTombstone(change.tombstone));
+      update.require(`${held()} AND attribute_not_exists(${update.name(tombstone)})`);
+      update.set(tombstone, encodeTombstone(change.tombstone));
       return;
-    case 'revive': {
-      const namespace = update.value({ S: change.namespace });
-      const host = update.value({ S: change.host });
-      update.require(
-        `${tombstone}.${update.name('namespace')} = ${namespace} AND ${tombstone}.${update.name('host')} = ${host}`,
-      );
-      update.require(unpinned(update, change.slot)).remove(tombstone);
+    case 'revive':
+      update.require(`${field('namespace')} = ${update.value({ S: change.namespace })}`);
+      update.require(`${field('host')} = ${update.value({ S: change.host })}`);
+      update.require(unpinned(update, change.slot)).remove(update.name(tombstone));
       return;
-    }
-    case 'pin': {
-      const over = `${tombstone}.${update.name('until')} <= ${update.value(numeric(now))}`;
-      if (!released.has(change.slot)) update.require(`NOT contains(${used}, ${slot}) OR ${over}`);
+    case 'pin':
+      if (!released.has(change.slot)) {
+        update.require(`NOT ${held()} OR ${field('until')} <= ${update.value(numeric(now))}`);
+      }
       update.add(ATTRIBUTE.pinned(change.slot), { SS: [change.entry] });
       return;
-    }
     case 'unpin':
       update.deleteFrom(ATTRIBUTE.pinned(change.slot), { SS: [change.entry] });
   }
@@ -202,14 +196,14 @@ function changeWhole(update: Update, change: WholeBlockChange): void {
     update.deleteFrom(ATTRIBUTE.pinnedWhole, { SS: [change.entry] });
     return;
   }
-  const used = update.name(ATTRIBUTE.used);
   const slots = [...change.used];
+  const used = update.name(ATTRIBUTE.used);
   update.require(
     slots.length === 0 ? `attribute_not_exists(${used})` : `${used} = ${update.value({ NS: slots.map(String) })}`,
   );
-  const now = slots.length === 0 ? '' : update.value(numeric(change.now));
   for (const slot of slots) {
-    update.require(`${update.name(ATTRIBUTE.tombstone(slot))}.${update.name('until')} <= ${now}`);
+    const until = `${update.name(ATTRIBUTE.tombstone(slot))}.${update.name('until')}`;
+    update.require(`${until} <= ${update.value(numeric(change.now))}`);
   }
   update.add(ATTRIBUTE.pinnedWhole, { SS: [change.entry] });
 }

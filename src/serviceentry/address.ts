@@ -56,8 +56,7 @@ export function parseCidr(text: string): ParsedCidr | undefined {
 
 const widthOf = (ip: Ip): number => (ip.kind() === 'ipv4' ? 32 : 128);
 
-const unwrap = (ip: Ip): Ip =>
-  ip instanceof ipaddr.IPv6 && ip.isIPv4MappedAddress() ? ip.toIPv4Address() : ip;
+const unwrap = (ip: Ip): Ip => (ip instanceof ipaddr.IPv6 && ip.isIPv4MappedAddress() ? ip.toIPv4Address() : ip);
 
 /** IPv4-mapped IPv6 as IPv4; IPv6 in the form of RFC 5952. */
 export const addressText = (ip: Ip): string => unwrap(ip).toString();

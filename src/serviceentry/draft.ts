@@ -32,10 +32,14 @@ type Fields = Record<PathSegment, unknown>;
 
 const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
 
-const copyOf = (value: unknown): Fields => (Array.isArray(value) ? Object.assign([], value) : { ...(value as Fields) });
+const copyOf = (value: unknown): Fields => (Array.isArray(value) ? [...value] : { ...(value as Fields) }) as Fields;
 
 /** A copy of `section` without its wrong fields, and with holes for wrong items; `wrong` holds paths below it. */
-function salvageSection(section: unknown, wrong: readonly (readonly PathSegment[])[], broken: Set<PathSegment>): Fields {
+function salvageSection(
+  section: unknown,
+  wrong: readonly (readonly PathSegment[])[],
+  broken: Set<PathSegment>,
+): Fields {
   const fields = isObject(section) && !Array.isArray(section) ? copyOf(section) : {};
   const copies = new Map<PathSegment, Fields>();
   for (const [field, key] of wrong) {

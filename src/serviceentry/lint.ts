@@ -2,6 +2,7 @@ import type { HostClaim } from './claim.ts';
 import { claimsOf } from './claims.ts';
 import { canonicalHost, isAskable, isPartialWildcard, isWildcard } from './host-name.ts';
 import type { Caution } from './rules/rule.ts';
+import type { ServiceEntry } from './service-entry.ts';
 
 /** Why no question can match the host at all. */
 function unaskable({ host }: HostClaim): string | undefined {
@@ -10,9 +11,10 @@ function unaskable({ host }: HostClaim): string | undefined {
   return 'never matches a DNS name: it is longer than 255 octets on the wire';
 }
 
-function withoutVip({ host, resolution, cidrs }: HostClaim): string {
+function withoutVip({ host, resolution }: HostClaim, { spec }: ServiceEntry): string {
   if (resolution === 'NONE') return 'has no plain address, and resolution NONE (the default) allocates none';
-  if (cidrs.length > 0) return 'has neither a plain address nor an endpoint to answer with, and CIDRs rule out a virtual IP';
+  if (cidrs.length > 0)
+    return 'has neither a plain address nor an endpoint to answer with, and spec.addresses rules out a virtual IP';
   if (isWildcard(host) && resolution !== 'DYNAMIC_DNS') {
     return 'has no address, and wildcard hosts get a virtual IP only with resolution DYNAMIC_DNS';
   }
@@ -20,9 +22,9 @@ function withoutVip({ host, resolution, cidrs }: HostClaim): string {
 }
 
 /** Why the host has no answer here, or not for everyone. */
-function unanswered(claim: HostClaim): string | undefined {
+function unanswered(claim: HostClaim, entry: ServiceEntry): string | undefined {
   if (claim.addresses.length > 0 || claim.endpoints.length > 0) return undefined;
-  if (!claim.wantsVip) return `will not resolve here: ${withoutVip(claim)}`;
+  if (!claim.wantsVip) return `will not resolve here: ${withoutVip(claim, entry)}`;
   return claim.resolution === 'DYNAMIC_DNS' ? 'resolves only for clients whose view has "vips: proxy"' : undefined;
 }
 
@@ -42,7 +44,7 @@ export const dnsCaution: Caution = function* (entry) {
   for (const [index, host] of entry.spec.hosts.entries()) {
     const claim = claims.get(canonicalHost(host));
     if (!claim) continue;
-    const remarks = [unaskable(claim) ?? unanswered(claim), multicast(claim), singleLabel(claim)];
+    const remarks = [unaskable(claim) ?? unanswered(claim, entry), multicast(claim), singleLabel(claim)];
     for (const remark of remarks) if (remark) yield `spec.hosts[${index}]: "${host}" ${remark}`;
   }
 };

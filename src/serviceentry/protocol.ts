@@ -12,8 +12,7 @@ export const protocolOf = (port: { readonly protocol?: string | undefined }): st
 export const isKnown = (protocol: string): boolean => protocol === '' || PROTOCOLS.includes(protocol);
 
 /** Whether each connection names its host (authority or SNI), so that hosts may share a port. */
-export const namesItsHost = (protocol: string): boolean =>
-  HTTP_LIKE.includes(protocol) || TLS_LIKE.includes(protocol);
+export const namesItsHost = (protocol: string): boolean => HTTP_LIKE.includes(protocol) || TLS_LIKE.includes(protocol);
 
 /** Istio's `IsTCP`: proxied by address and port. */
 export const isTcpLike = (protocol: string): boolean => TCP_LIKE.includes(protocol);

@@ -6,7 +6,7 @@ import { createThings, keyOf, TableName } from './things.ts';
 const client = embeddedClient(await openEmbeddedDynamoDb({ folder: String(process.argv[2]) }));
 await createThings(client);
 for (let n = 1; ; n++) {
-  const pair = ['left', 'right'].map((pk) => ({ Put: { TableName, Item: keyOf(pk, String(n)) } }));
-  await client.send(new TransactWriteItemsCommand({ TransactItems: pair }));
+  const parts = Array.from({ length: 50 }, (_, i) => ({ Put: { TableName, Item: keyOf(`part-${i}`, String(n)) } }));
+  await client.send(new TransactWriteItemsCommand({ TransactItems: parts }));
   process.stdout.write(`${n}\n`);
 }

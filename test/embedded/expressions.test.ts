@@ -151,6 +151,13 @@ describe('conditions', () => {
         expected: failed,
       },
       {
+        title: `attribute ${label} of a missing item can be counted up`,
+        update: 'ADD #a :one SET b = if_not_exists(#a, :one)',
+        names: { '#a': name },
+        values: { ':one': N(1) },
+        expected: { [name]: N(1), b: N(1) },
+      },
+      {
         title: `attribute ${label} can be counted up from nothing`,
         update: 'ADD #a :one, m.#a :one',
         item: { m: M({}) },

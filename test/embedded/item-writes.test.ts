@@ -4,8 +4,40 @@ import {
   PutItemCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
+import type { Write } from 'dynalite/db/index.js';
 import { describe, expect, it } from 'vitest';
-import { get, keyOf, openThings, put, rejectionOf, TableName } from './things.ts';
+import { Engine } from '../../src/embedded/engine.ts';
+import { openLevelStore } from '../../src/embedded/level-store.ts';
+import { get, keyOf, openThings, put, rejectionOf, TableName, things } from './things.ts';
+
+describe('a write', () => {
+  const TransactItems = ['a', 'b', 'c'].map((pk) => ({
+    Put: { TableName, Item: { ...keyOf(pk), colour: { S: 'red' } } },
+  }));
+  const inputs = {
+    PutItem: TransactItems[0]?.Put,
+    BatchWriteItem: {
+      RequestItems: { [TableName]: TransactItems.map(({ Put }) => ({ PutRequest: { Item: Put.Item } })) },
+    },
+    TransactWriteItems: { TransactItems },
+  };
+  for (const [operation, input] of Object.entries(inputs)) {
+    it(`of ${operation} is one batch, index rows included`, async () => {
+      const level = await openLevelStore();
+      await new Engine(level, Date.now).execute('CreateTable', things);
+      const batches: number[] = [];
+      const counted = {
+        ...level,
+        commit: (writes: readonly Write[]) => {
+          batches.push(writes.length);
+          return level.commit(writes);
+        },
+      };
+      await new Engine(counted, Date.now).execute(operation, { ...input });
+      expect(batches).toEqual([operation === 'PutItem' ? 2 : 6]);
+    });
+  }
+});
 
 describe('single writes', () => {
   const old = { ...keyOf('a'), holder: { S: 'me' } };

@@ -2,7 +2,10 @@ import {
   DeleteTableCommand,
   DescribeTableCommand,
   ListTablesCommand,
+  ListTagsOfResourceCommand,
   ScanCommand,
+  TagResourceCommand,
+  UpdateTableCommand,
   waitUntilTableExists,
 } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
@@ -42,6 +45,34 @@ describe('tables', () => {
     for (const IndexName of [undefined, 'byColour']) {
       expect((await client.send(new ScanCommand({ TableName, IndexName }))).Items).toEqual([]);
     }
+  });
+});
+
+describe('UpdateTable', () => {
+  it('has changed the table once it has answered', async () => {
+    const { client } = await openThings();
+    const throughput = { ReadCapacityUnits: 1, WriteCapacityUnits: 2 };
+    await client.send(
+      new UpdateTableCommand({
+        TableName,
+        BillingMode: 'PROVISIONED',
+        ProvisionedThroughput: throughput,
+        GlobalSecondaryIndexUpdates: [{ Update: { IndexName: 'byColour', ProvisionedThroughput: throughput } }],
+      }),
+    );
+    const { Table } = await client.send(new DescribeTableCommand({ TableName }));
+    expect(Table).toMatchObject({ TableStatus: 'ACTIVE', ProvisionedThroughput: throughput });
+  });
+});
+
+describe('TagResource', () => {
+  it('gives a table tags', async () => {
+    const { client } = await openThings();
+    const { Table } = await client.send(new DescribeTableCommand({ TableName }));
+    const ResourceArn = Table?.TableArn;
+    const Tags = [{ Key: 'owner', Value: 'dns' }];
+    await client.send(new TagResourceCommand({ ResourceArn, Tags }));
+    expect((await client.send(new ListTagsOfResourceCommand({ ResourceArn }))).Tags).toEqual(Tags);
   });
 });
 

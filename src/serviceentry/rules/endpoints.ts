@@ -12,6 +12,7 @@ import { fieldRule } from './rule.ts';
 
 const UNIX = 'unix://';
 const MAX_PORTS = 128;
+const MAX_PORT_NAME_CHARACTERS = 62;
 const MAX_LABELS = 256;
 
 const isUnix = (address: string): boolean => address.startsWith(UNIX);
@@ -33,7 +34,7 @@ function* staticAddresses({ spec }: Draft): Generator<FieldError> {
   for (const [index, { address = '', network = '' }] of items(spec.endpoints)) {
     const path = `spec.endpoints[${index}].address`;
     if (address === '') {
-      if (network === '') yield required(path, 'an endpoint needs an address, or a network');
+      if (network === '') yield required(path, 'an address, or a network');
       continue;
     }
     const problem = staticAddressProblem(address);
@@ -46,9 +47,14 @@ function* staticUnixPorts({ spec }: Draft): Generator<FieldError> {
   const servicePorts = spec.ports?.length ?? 0;
   for (const [index, { address = '', ports = {} }] of items(spec.endpoints)) {
     if (!isUnix(address)) continue;
-    if (Object.keys(ports).length > 0) yield forbidden(`spec.endpoints[${index}].ports`, 'a unix endpoint has no ports');
+    if (Object.keys(ports).length > 0)
+      yield forbidden(`spec.endpoints[${index}].ports`, 'a unix endpoint has no ports');
     if (servicePorts !== 1) {
-      yield invalid(`spec.endpoints[${index}].address`, address, 'a unix endpoint needs exactly one port in spec.ports');
+      yield invalid(
+        `spec.endpoints[${index}].address`,
+        address,
+        'a unix endpoint needs exactly one port in spec.ports',
+      );
     }
   }
 }
@@ -57,9 +63,13 @@ function* dnsAddresses({ spec }: Draft): Generator<FieldError> {
   if (spec.resolution !== 'DNS' && spec.resolution !== 'DNS_ROUND_ROBIN') return;
   for (const [index, { address = '' }] of items(spec.endpoints)) {
     const path = `spec.endpoints[${index}].address`;
-    if (address === '') yield required(path, 'an endpoint needs an address');
+    if (address === '') yield required(path, 'an IP address or a name');
     else if (!parseAddress(address) && !isFqdn(address)) {
-      yield invalid(path, address, `must be an IP address or a fully qualified name with resolution ${spec.resolution}`);
+      yield invalid(
+        path,
+        address,
+        `must be an IP address or a fully qualified name with resolution ${spec.resolution}`,
+      );
     }
   }
 }
@@ -96,7 +106,9 @@ function* mapSizes({ spec }: Draft): Generator<FieldError> {
     const path = `spec.endpoints[${index}]`;
     const portNames = Object.keys(endpoint.ports ?? {});
     if (portNames.length > MAX_PORTS) yield tooMany(`${path}.ports`, portNames.length, MAX_PORTS);
-    for (const name of portNames) if (name.length === 63) yield tooLong(`${path}.ports[${name}]`, '62 characters');
+    for (const name of portNames.filter((text) => text.length > MAX_PORT_NAME_CHARACTERS)) {
+      yield tooLong(`${path}.ports[${name}]`, `${MAX_PORT_NAME_CHARACTERS} characters`);
+    }
     const labelCount = Object.keys(endpoint.labels ?? {}).length;
     if (labelCount > MAX_LABELS) yield tooMany(`${path}.labels`, labelCount, MAX_LABELS);
   }

@@ -1,5 +1,5 @@
 import type { Draft } from '../draft.ts';
-import { TTL_ANNOTATION, parseTtl } from '../entry-ttl.ts';
+import { parseTtl, TTL_ANNOTATION } from '../entry-ttl.ts';
 import type { FieldError } from '../field-error.ts';
 import { invalid, required, tooLong } from '../field-error.ts';
 import { keyProblem, labelValueProblem } from '../label-syntax.ts';
@@ -12,7 +12,7 @@ const LOWER_LABEL = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/;
 function* name({ metadata }: Draft): Generator<FieldError> {
   const { name: text } = metadata;
   if (text === undefined) return;
-  if (text === '') yield required('metadata.name', 'an entry needs a name');
+  if (text === '') yield required('metadata.name', 'a name');
   else if (text.length > 253 || !text.split('.').every((label) => LOWER_LABEL.test(label))) {
     yield invalid(
       'metadata.name',

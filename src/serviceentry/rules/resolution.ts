@@ -61,7 +61,7 @@ function* dynamicDnsProtocols({ spec }: Draft): Generator<FieldError> {
   for (const [index, port] of items(spec.ports)) {
     const path = `spec.ports[${index}].protocol`;
     const protocol = protocolOf(port);
-    if (protocol === '') yield required(path, 'resolution DYNAMIC_DNS cannot sniff it');
+    if (protocol === '') yield required(path, 'resolution DYNAMIC_DNS does not sniff');
     else if (!DYNAMIC_DNS_PROTOCOLS.includes(protocol)) yield notSupported(path, port.protocol, DYNAMIC_DNS_PROTOCOLS);
   }
 }

@@ -32,7 +32,7 @@ function* size({ spec }: Draft): Generator<FieldError> {
 }
 
 function* excludesEndpoints({ spec }: Draft): Generator<FieldError> {
-  if (spec.workloadSelector && (spec.endpoints ?? []).length > 0) {
+  if (spec.workloadSelector && spec.endpoints) {
     yield forbidden('spec.workloadSelector', 'only one of workloadSelector and endpoints may be set');
   }
 }

@@ -1,0 +1,96 @@
+import { Rcode, rcodeName } from '../dns/constants.ts';
+import type { Question } from '../dns/query.ts';
+import { rcodeOf } from '../dns/walk.ts';
+import { dial } from './dial.ts';
+import type { UpstreamFailure } from './forwarder.ts';
+import { abortFailure, type Connection, type HttpFailure, type HttpReply, transportFailure } from './http-exchange.ts';
+import { acceptResponse } from './incoming.ts';
+import { untilAborted } from './until-aborted.ts';
+import { type Endpoint, parseUpstream, type Upstream } from './upstream.ts';
+
+export type Exchanged =
+  | { readonly ok: true; readonly wire: Buffer; readonly age: number }
+  | ({ readonly ok: false } & Omit<UpstreamFailure, 'upstream'>);
+
+/**
+ * A connection idle for longer than this, by the wall clock, is not used again: the process may have been frozen, or
+ * the path may have forgotten it, and finding out costs more than connecting.
+ */
+const MAX_IDLE_MS = 10_000;
+
+/** One DoH server (RFC 8484), over one connection that is replaced when it is not trusted any more. */
+export class DohClient {
+  /** Scheme, host and port. The path is left out because it may hold a credential. */
+  readonly origin: string;
+  readonly #endpoint: Endpoint;
+  readonly #now: () => number;
+  readonly #closing = new AbortController();
+  #connection: Connection | undefined;
+  #dialling: Promise<Connection | HttpFailure> | undefined;
+
+  /** Throws an InvalidUpstreamError. `now` is the wall clock in milliseconds. */
+  constructor(upstream: Upstream, now: () => number = Date.now) {
+    this.#endpoint = parseUpstream(upstream);
+    this.#now = now;
+    this.origin = this.#endpoint.url.origin;
+  }
+
+  /**
+   * Posts `wire`, which asks `question`. Aborting gives up this exchange and no other; a reason named `TimeoutError`
+   * also casts doubt on the connection. Never rejects.
+   */
+  async exchange(wire: Buffer, question: Question, signal: AbortSignal): Promise<Exchanged> {
+    const first = await this.#attempt(wire, signal);
+    const reply = !first.ok && first.retry && !signal.aborted ? await this.#attempt(wire, signal) : first;
+    return reply.ok ? judge(reply, question) : { ok: false, kind: reply.kind, message: reply.message };
+  }
+
+  /** Cuts the connection; exchanges fail from now on. */
+  close(): void {
+    this.#closing.abort();
+    this.#connection?.destroy();
+  }
+
+  async #attempt(wire: Buffer, signal: AbortSignal): Promise<HttpReply> {
+    const connection = this.#openConnection() ?? (await untilAborted(this.#dial(), signal));
+    if (connection === undefined || signal.aborted) return abortFailure(signal);
+    if ('kind' in connection) return connection;
+    const { heard } = connection;
+    const reply = await connection.exchange(wire, signal);
+    const silent = connection.heard === heard && isTimeout(signal);
+    if (!reply.ok && (reply.retry || silent)) connection.retire();
+    return reply;
+  }
+
+  #openConnection(): Connection | undefined {
+    const connection = this.#connection;
+    if (!connection?.isOpen) return undefined;
+    if (Math.abs(this.#now() - connection.heardAt) <= MAX_IDLE_MS) return connection;
+    connection.retire();
+    return undefined;
+  }
+
+  /** Shared by all queries that come meanwhile, and not ended by any of them. */
+  #dial(): Promise<Connection | HttpFailure> {
+    if (this.#closing.signal.aborted) return Promise.resolve(transportFailure('closed'));
+    this.#dialling ??= dial(this.#endpoint, this.#now, this.#closing.signal).then((dialled) => {
+      this.#dialling = undefined;
+      if (!('kind' in dialled)) this.#connection = dialled;
+      return dialled;
+    });
+    return this.#dialling;
+  }
+}
+
+const isTimeout = ({ reason }: AbortSignal): boolean => reason instanceof Error && reason.name === 'TimeoutError';
+
+const FAILED_RCODES: ReadonlySet<number> = new Set([Rcode.servFail, Rcode.refused]);
+
+function judge({ body, age }: Extract<HttpReply, { ok: true }>, question: Question): Exchanged {
+  const wire = acceptResponse(body, question);
+  if (wire === undefined) return { ok: false, kind: 'message', message: 'not a response to the question' };
+  const rcode = rcodeOf(wire);
+  return FAILED_RCODES.has(rcode)
+    ? { ok: false, kind: 'rcode', message: rcodeName(rcode), wire }
+    : { ok: true, wire, age };
+}

@@ -1,0 +1,135 @@
+import http2, { type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHttpHeaders } from 'node:http2';
+import type { TLSSocket } from 'node:tls';
+import {
+  abortFailure,
+  type Connection,
+  type HttpReply,
+  MEDIA_TYPE,
+  readReply,
+  transportFailure,
+} from './http-exchange.ts';
+
+const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = http2.constants;
+
+/** A PING unanswered for so long means that the connection is dead. */
+const PING_TIMEOUT_MS = 500;
+/** After so long without a sign of life, a PING goes ahead of the next query. */
+const QUIET_MS = 250;
+/** What exchanges get to finish in when the session retires: more than any of them may take. */
+const RETIREMENT_MS = 5_000;
+
+/**
+ * One HTTP/2 session on a connected socket. Open until the peer or the network ends it, a PING stays unanswered, or its
+ * owner retires or destroys it; there is no way back.
+ */
+export class H2Session implements Connection {
+  readonly #session: ClientHttp2Session;
+  readonly #path: string;
+  readonly #now: () => number;
+  #heardAt: number;
+  #heard = 0;
+  #pingTimer: NodeJS.Timeout | undefined;
+  #retirementTimer: NodeJS.Timeout | undefined;
+
+  constructor(socket: TLSSocket, url: URL, now: () => number) {
+    this.#path = url.pathname + url.search;
+    this.#now = now;
+    this.#heardAt = now();
+    this.#session = http2.connect(url.origin, { createConnection: () => socket, settings: { enablePush: false } });
+    this.#session.on('error', () => {
+      // Its streams fail with the same error, and they say so.
+    });
+    this.#session.on('close', () => {
+      clearTimeout(this.#pingTimer);
+      clearTimeout(this.#retirementTimer);
+    });
+  }
+
+  get isOpen(): boolean {
+    return !this.#session.closed && !this.#session.destroyed;
+  }
+
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  get heard(): number {
+    return this.#heard;
+  }
+
+  exchange(body: Buffer, signal: AbortSignal): Promise<HttpReply> {
+    return new Promise((resolve) => {
+      try {
+        if (Math.abs(this.#now() - this.#heardAt) > QUIET_MS) this.#ping();
+        this.#run(this.#session.request(this.#headers(body)), body, signal, resolve);
+      } catch (error) {
+        // The session ended between the owner's look at it and now, or has used up its stream ids.
+        resolve(transportFailure(error instanceof Error ? error.message : String(error), true));
+      }
+    });
+  }
+
+  retire(): void {
+    if (!this.isOpen) return;
+    this.#session.close();
+    this.#retirementTimer = setTimeout(() => this.destroy(), RETIREMENT_MS).unref();
+  }
+
+  destroy(): void {
+    this.#session.destroy();
+  }
+
+  #headers(body: Buffer): OutgoingHttpHeaders {
+    return {
+      ':method': 'POST',
+      ':path': this.#path,
+      accept: MEDIA_TYPE,
+      'content-type': MEDIA_TYPE,
+      'content-length': body.length,
+    };
+  }
+
+  #run(stream: ClientHttp2Stream, body: Buffer, signal: AbortSignal, resolve: (reply: HttpReply) => void): void {
+    let answered = false;
+    const finish = (reply: HttpReply) => {
+      signal.removeEventListener('abort', onAbort);
+      if (!reply.ok) stream.close(NGHTTP2_CANCEL);
+      resolve(reply);
+    };
+    const onAbort = () => finish(abortFailure(signal));
+    const fail = (message: string) => finish(transportFailure(message, !answered && this.#isRefused(stream)));
+    signal.addEventListener('abort', onAbort, { once: true });
+    stream.on('response', (headers) => {
+      answered = true;
+      this.#hear();
+      readReply({ stream, status: headers[':status'], headers }, () => isWhole(stream), finish);
+    });
+    stream.on('error', (error) => fail(error.message));
+    stream.on('close', () => fail(`the stream ended with code ${stream.rstCode}`));
+    stream.end(body);
+  }
+
+  /** Whether the query was not looked at: this stream refused, or the whole session gone (RFC 9113 section 8.7). */
+  #isRefused(stream: ClientHttp2Stream): boolean {
+    return !this.isOpen || stream.rstCode === NGHTTP2_REFUSED_STREAM;
+  }
+
+  #hear(): void {
+    this.#heardAt = this.#now();
+    this.#heard++;
+  }
+
+  #ping(): void {
+    if (this.#pingTimer !== undefined) return;
+    const dead = new Error(`no answer to a PING within ${PING_TIMEOUT_MS} ms`);
+    this.#pingTimer = setTimeout(() => this.#session.destroy(dead), PING_TIMEOUT_MS);
+    this.#session.ping((error) => {
+      clearTimeout(this.#pingTimer);
+      this.#pingTimer = undefined;
+      if (!error) this.#hear();
+    });
+  }
+}
+
+/** Node also reports the end of the body when a stream is reset in the midst of it. */
+const isWhole = (stream: ClientHttp2Stream): boolean => !stream.aborted && (stream.rstCode ?? 0) === NGHTTP2_NO_ERROR;

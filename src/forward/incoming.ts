@@ -1,0 +1,43 @@
+import { RRType } from '../dns/constants.ts';
+import { uint16 } from '../dns/octets.ts';
+import { EdnsOption, HEADER_OCTETS, OPTION_HEADER_OCTETS, type Question } from '../dns/query.ts';
+import { recordsOf, sameQuestion } from '../dns/walk.ts';
+
+/** Answers to what our own OPT asked for, not the client's. */
+const OURS: ReadonlySet<number> = new Set([EdnsOption.padding, EdnsOption.clientSubnet]);
+
+/**
+ * The response in `body`, without padding; undefined unless it is a whole message that answers `question`. The id is
+ * not looked at: HTTP says which query a response belongs to.
+ */
+export function acceptResponse(body: Buffer, question: Question): Buffer | undefined {
+  if (!sameQuestion(body, question)) return undefined;
+  const last = recordsOf(body);
+  if (last === undefined) return undefined;
+  const opt = last.at(-1);
+  // Octets before the last record can be the target of compression pointers. An OPT elsewhere is left as it is.
+  return opt?.type === RRType.OPT ? withoutOurOptions(body, opt.rdataOffset) : body;
+}
+
+/** A copy for one client: its id, and its question in its own case. */
+export function addressTo(id: number, question: Question, response: Buffer): Buffer {
+  const wire = Buffer.from(response);
+  wire.writeUInt16BE(id, 0);
+  wire.set(question.wire, HEADER_OCTETS);
+  return wire;
+}
+
+/** Removes them from the RDATA of the OPT that ends the message; malformed options stay as they are. */
+function withoutOurOptions(wire: Buffer, rdata: number): Buffer {
+  const kept = [];
+  let at = rdata;
+  while (at + OPTION_HEADER_OCTETS <= wire.length) {
+    const end = at + OPTION_HEADER_OCTETS + uint16(wire, at + 2);
+    if (!OURS.has(uint16(wire, at))) kept.push(wire.subarray(at, end));
+    at = end;
+  }
+  if (at !== wire.length) return wire;
+  const shorter = Buffer.concat([wire.subarray(0, rdata), ...kept]);
+  shorter.writeUInt16BE(shorter.length - rdata, rdata - 2);
+  return shorter;
+}

@@ -1,0 +1,52 @@
+import { RRType } from '../dns/constants.ts';
+import {
+  type DnsQuery,
+  EdnsOption,
+  HEADER_OCTETS,
+  OPTION_HEADER_OCTETS,
+  type Question,
+  RR_FIXED_OCTETS,
+} from '../dns/query.ts';
+
+/** RFC 8467 section 4.1. */
+const PADDING_BLOCK = 128;
+const OPT_OCTETS = 1 + RR_FIXED_OCTETS;
+/** HTTP carries messages of any size; this is for upstreams that go on over UDP. */
+const UDP_SIZE = 4096;
+
+/**
+ * What an upstream is asked: id 0 (RFC 8484 section 4.1), RD, AD, CD and the question as received, and an OPT where the
+ * query has one. An OPT is between neighbours (RFC 6891 section 6.1.1), so this one is ours: DO is kept, options of the
+ * client are not, its subnet above all, and padding hides the length of the name.
+ */
+export function encodeOutgoing(query: DnsQuery, question: Question): Buffer {
+  const optOffset = HEADER_OCTETS + question.wire.length;
+  const wire = Buffer.alloc(query.edns ? paddedLength(optOffset + OPT_OCTETS) : optOffset);
+  wire[2] = query.rd ? 0x01 : 0;
+  wire[3] = (query.ad ? 0x20 : 0) | (query.cd ? 0x10 : 0);
+  wire.writeUInt16BE(1, 4);
+  wire.set(question.wire, HEADER_OCTETS);
+  if (query.edns) writeOpt(wire, optOffset, query.edns.do);
+  return wire;
+}
+
+/** Two queries with equal keys put the same octets to an upstream, but for the case of the name. */
+export function outgoingKey(query: DnsQuery, { qname, qtype, qclass }: Question): string {
+  const flags = [query.rd, query.ad, query.cd, query.edns !== undefined, query.edns?.do === true];
+  return `${flags.map(Number).join('')} ${qtype} ${qclass} ${qname}`;
+}
+
+const paddedLength = (octets: number): number =>
+  Math.ceil((octets + OPTION_HEADER_OCTETS) / PADDING_BLOCK) * PADDING_BLOCK;
+
+/** From `offset` to the end of the message, which is zeros so far. */
+function writeOpt(wire: Buffer, offset: number, dnssecOk: boolean): void {
+  const rdata = offset + OPT_OCTETS;
+  wire.writeUInt16BE(1, 10);
+  wire.writeUInt16BE(RRType.OPT, offset + 1);
+  wire.writeUInt16BE(UDP_SIZE, offset + 3);
+  wire[offset + 7] = dnssecOk ? 0x80 : 0;
+  wire.writeUInt16BE(wire.length - rdata, rdata - 2);
+  wire.writeUInt16BE(EdnsOption.padding, rdata);
+  wire.writeUInt16BE(wire.length - rdata - OPTION_HEADER_OCTETS, rdata + 2);
+}

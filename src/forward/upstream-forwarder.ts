@@ -1,0 +1,87 @@
+import { type DomainName, parentOf, parseName, ROOT } from '../dns/name.ts';
+import type { DnsQuery, Question } from '../dns/query.ts';
+import { DohClient } from './doh-client.ts';
+import type { Forwarded, Forwarder, UpstreamFailure } from './forwarder.ts';
+import { addressTo } from './incoming.ts';
+import type { Upstream } from './upstream.ts';
+import { UpstreamGroup } from './upstream-group.ts';
+
+export interface ForwardSettings {
+  /** In order of preference. */
+  readonly upstreams: readonly Upstream[];
+  /** By suffix, instead of `upstreams`. The longest suffix wins, on label boundaries; `.` replaces the default. */
+  readonly routes?: Readonly<Record<string, readonly Upstream[]>>;
+  /** For one attempt at one upstream. */
+  readonly upstreamTimeoutMs: number;
+  /** Wall clock in milliseconds. */
+  readonly now?: () => number;
+}
+
+/** Throws an InvalidUpstreamError or, for a suffix that is not a domain name, a RangeError. Connects when first asked. */
+export function createForwarder(settings: ForwardSettings): Forwarder {
+  return new UpstreamForwarder(settings);
+}
+
+class UpstreamForwarder implements Forwarder {
+  /** By URL and trust, so that routes to one server share its connection. */
+  readonly #clients = new Map<string, DohClient>();
+  readonly #default: UpstreamGroup;
+  readonly #routes: ReadonlyMap<DomainName, UpstreamGroup>;
+
+  constructor(settings: ForwardSettings) {
+    const { upstreams, routes = {}, upstreamTimeoutMs, now = Date.now } = settings;
+    const group = (members: readonly Upstream[]) =>
+      new UpstreamGroup([...new Set(members.map((upstream) => this.#client(upstream, now)))], upstreamTimeoutMs);
+    const bySuffix = new Map(Object.entries(routes).map(([suffix, members]) => [suffixOf(suffix), group(members)]));
+    this.#default = bySuffix.get(ROOT) ?? group(upstreams);
+    bySuffix.delete(ROOT);
+    this.#routes = bySuffix;
+  }
+
+  async forward(query: DnsQuery, signal: AbortSignal): Promise<Forwarded> {
+    const { id, question } = query;
+    if (question === undefined || signal.aborted) return { ok: false, failures: [] };
+    const group = this.#routeFor(question.qname) ?? this.#default;
+    const outcome = await group.ask(query, question, signal);
+    if (outcome.ok) return { ...outcome, wire: addressTo(id, question, outcome.wire) };
+    return { ok: false, failures: outcome.failures.map((failure) => addressFailure(failure, id, question)) };
+  }
+
+  upstreamsFor(name: string): readonly string[] {
+    const qname = parseName(name);
+    return qname === undefined ? [] : (this.#routeFor(qname) ?? this.#default).origins;
+  }
+
+  hasRouteFor(name: string): boolean {
+    const zone = parseName(name);
+    return zone !== undefined && this.#routeFor(zone) !== undefined;
+  }
+
+  async close(): Promise<void> {
+    for (const client of this.#clients.values()) client.close();
+  }
+
+  #routeFor(name: DomainName): UpstreamGroup | undefined {
+    for (let suffix: DomainName | undefined = name; suffix !== undefined; suffix = parentOf(suffix)) {
+      const group = this.#routes.get(suffix);
+      if (group !== undefined) return group;
+    }
+    return undefined;
+  }
+
+  #client(upstream: Upstream, now: () => number): DohClient {
+    const key = JSON.stringify([upstream.url, upstream.bootstrap ?? [], upstream.ca]);
+    const client = this.#clients.get(key) ?? new DohClient(upstream, now);
+    this.#clients.set(key, client);
+    return client;
+  }
+}
+
+function suffixOf(text: string): DomainName {
+  const suffix = parseName(text);
+  if (suffix === undefined) throw new RangeError(`route ${text}: not a domain name`);
+  return suffix;
+}
+
+const addressFailure = (failure: UpstreamFailure, id: number, question: Question): UpstreamFailure =>
+  failure.wire === undefined ? failure : { ...failure, wire: addressTo(id, question, failure.wire) };

@@ -1,0 +1,55 @@
+import type { DnsQuery, Question } from '../dns/query.ts';
+import type { DohClient } from './doh-client.ts';
+import { ExchangeRace } from './exchange-race.ts';
+import type { Forwarded } from './forwarder.ts';
+import { encodeOutgoing, outgoingKey } from './outgoing.ts';
+import { untilAborted } from './until-aborted.ts';
+
+interface SharedRace {
+  readonly race: ExchangeRace;
+  callers: number;
+}
+
+/** Upstreams in order of preference. Identical queries under way share one race between them. */
+export class UpstreamGroup {
+  readonly origins: readonly string[];
+  readonly #clients: readonly DohClient[];
+  readonly #timeoutMs: number;
+  readonly #underWay = new Map<string, SharedRace>();
+
+  constructor(clients: readonly DohClient[], timeoutMs: number) {
+    this.origins = clients.map(({ origin }) => origin);
+    this.#clients = clients;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** The wires of the result may be shared and carry any id. An abort ends the race only when nobody else waits for it. */
+  async ask(query: DnsQuery, question: Question, signal: AbortSignal): Promise<Forwarded> {
+    const key = outgoingKey(query, question);
+    const shared = this.#underWay.get(key) ?? this.#start(key, query, question);
+    shared.callers++;
+    const outcome = await untilAborted(shared.race.outcome, signal);
+    shared.callers--;
+    if (outcome !== undefined) return outcome;
+    const failures = shared.race.failures();
+    if (shared.callers === 0) {
+      this.#forget(key, shared);
+      shared.race.cancel();
+    }
+    return { ok: false, failures };
+  }
+
+  #start(key: string, query: DnsQuery, question: Question): SharedRace {
+    const wire = encodeOutgoing(query, question);
+    const race = new ExchangeRace({ clients: this.#clients, wire, question, timeoutMs: this.#timeoutMs });
+    const shared = { race, callers: 0 };
+    this.#underWay.set(key, shared);
+    void race.outcome.then(() => this.#forget(key, shared));
+    return shared;
+  }
+
+  /** A cancelled race must not take its successor along. */
+  #forget(key: string, shared: SharedRace): void {
+    if (this.#underWay.get(key) === shared) this.#underWay.delete(key);
+  }
+}

@@ -1,0 +1,169 @@
+import * as z from 'zod';
+import type { FieldError, PathSegment } from './field-error.ts';
+import {
+  formatPath,
+  invalid,
+  notSupported,
+  required,
+  shown,
+  tooLong,
+  tooMany,
+  unknownField,
+  wrongType,
+} from './field-error.ts';
+import type { ServiceEntry } from './service-entry.ts';
+
+// The bounds are those of Istio's CustomResourceDefinition; what needs more than one field, or a parser, is a rule.
+
+const texts = z.record(z.string(), z.string());
+const optionalTexts = texts.exactOptional();
+const optionalText = z.string().exactOptional();
+const timeStamp = z.iso.datetime({ offset: true }).exactOptional();
+
+const port = z.strictObject({
+  name: z.string().max(256),
+  number: z.int(),
+  protocol: z.string().max(256).exactOptional(),
+  targetPort: z.int().exactOptional(),
+});
+
+const endpoint = z.strictObject({
+  address: z.string().max(256).exactOptional(),
+  ports: z.record(z.string(), z.int()).exactOptional(),
+  labels: optionalTexts,
+  network: z.string().max(2048).exactOptional(),
+  locality: z.string().max(2048).exactOptional(),
+  weight: z.int().min(0).max(4_294_967_295).exactOptional(),
+  serviceAccount: z.string().max(253).exactOptional(),
+});
+
+const spec = z.strictObject({
+  hosts: z.array(z.string()).min(1).max(256),
+  addresses: z.array(z.string().max(64)).max(256).exactOptional(),
+  ports: z.array(port).max(256).exactOptional(),
+  location: z.enum(['MESH_EXTERNAL', 'MESH_INTERNAL']).exactOptional(),
+  resolution: z.enum(['NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS']).exactOptional(),
+  endpoints: z.array(endpoint).max(4096).exactOptional(),
+  workloadSelector: z.strictObject({ labels: optionalTexts }).exactOptional(),
+  exportTo: z.array(z.string()).exactOptional(),
+  subjectAltNames: z.array(z.string()).exactOptional(),
+});
+
+const ownerReference = z.object({
+  apiVersion: z.string(),
+  kind: z.string(),
+  name: z.string(),
+  uid: z.string(),
+  controller: z.boolean().exactOptional(),
+  blockOwnerDeletion: z.boolean().exactOptional(),
+});
+
+/** Not strict, as in Kubernetes: unknown fields, and `managedFields`, are left out without a word. */
+const metadata = z.object({
+  name: z.string(),
+  namespace: z.string(),
+  generateName: optionalText,
+  selfLink: optionalText,
+  uid: optionalText,
+  resourceVersion: optionalText,
+  generation: z.int().exactOptional(),
+  creationTimestamp: timeStamp,
+  deletionTimestamp: timeStamp,
+  deletionGracePeriodSeconds: z.int().exactOptional(),
+  labels: optionalTexts,
+  annotations: optionalTexts,
+  ownerReferences: z.array(ownerReference).exactOptional(),
+  finalizers: z.array(z.string()).exactOptional(),
+});
+
+const identity = {
+  apiVersion: z.enum(['networking.istio.io/v1', 'networking.istio.io/v1beta1', 'networking.istio.io/v1alpha3']),
+  kind: z.literal('ServiceEntry'),
+};
+
+const kindOnly = z.object(identity);
+const serviceEntry = z.strictObject({ ...identity, metadata, spec });
+
+export type Shape =
+  | { readonly ok: true; readonly entry: ServiceEntry }
+  | {
+      readonly ok: false;
+      readonly errors: readonly FieldError[];
+      /** Where values are of the wrong type, so that no rule can judge them. */
+      readonly wrong: readonly (readonly PathSegment[])[];
+    };
+
+/** Checks shape and bounds. Another kind of object is told only that it is one. */
+export function checkShape(input: unknown): Shape {
+  const kind = kindOnly.safeParse(input, { reportInput: true });
+  const wrongKind = !kind.success && kind.error.issues.some(({ path }) => path[0] !== 'apiVersion');
+  const result = wrongKind ? kind : serviceEntry.safeParse(input, { reportInput: true });
+  if (result.success) return { ok: true, entry: result.data as ServiceEntry };
+  const issues = result.error.issues;
+  return {
+    ok: false,
+    errors: issues.flatMap(fieldErrors),
+    wrong: issues.filter(isWrongValue).map(({ path }) => path as PathSegment[]),
+  };
+}
+
+type Issue = z.core.$ZodIssue;
+
+const isMissing = (issue: Issue): boolean => issue.input === undefined;
+
+const isWrongValue = (issue: Issue): boolean =>
+  issue.code === 'invalid_value' || (issue.code === 'invalid_type' && !isMissing(issue));
+
+const NAMES: Readonly<Record<string, string>> = {
+  string: 'a string',
+  array: 'a list',
+  object: 'an object',
+  record: 'an object',
+  int: 'a whole number',
+  number: 'a number',
+  boolean: 'true or false',
+};
+
+function typeError(path: string, issue: z.core.$ZodIssueInvalidType): FieldError {
+  const expected = NAMES[issue.expected] ?? issue.expected;
+  if (isMissing(issue)) return required(path, expected);
+  const unquoted = issue.expected === 'string' && ['boolean', 'number'].includes(typeof issue.input);
+  const advice = unquoted ? ` (quote it: "${shown(issue.input)}")` : '';
+  return wrongType(path, issue.input, `must be ${expected}${advice}`);
+}
+
+function boundError(path: string, issue: z.core.$ZodIssueTooBig | z.core.$ZodIssueTooSmall): FieldError {
+  if (issue.code === 'too_small') {
+    return issue.origin === 'array'
+      ? required(path, `at least ${issue.minimum} item`)
+      : invalid(path, issue.input, `must be at least ${issue.minimum}`);
+  }
+  const limit = Number(issue.maximum);
+  if (issue.origin === 'string') return tooLong(path, `${limit} characters`);
+  if (Array.isArray(issue.input)) return tooMany(path, issue.input.length, limit);
+  return invalid(path, issue.input, `must be at most ${limit}`);
+}
+
+function fieldErrors(issue: Issue): FieldError[] {
+  const segments = issue.path as PathSegment[];
+  const path = formatPath(segments);
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((key) => unknownField(formatPath([...segments, key]), key));
+    case 'invalid_type':
+      return [typeError(path, issue)];
+    case 'invalid_value':
+      return [
+        isMissing(issue)
+          ? required(path, `one of ${issue.values.map(shown).join(', ')}`)
+          : notSupported(path, issue.input, issue.values.map(String)),
+      ];
+    case 'too_big':
+    case 'too_small':
+      return [boundError(path, issue)];
+    case 'invalid_format':
+      return [invalid(path, issue.input, 'must be a date and time of RFC 3339')];
+    default:
+      return [invalid(path, issue.input, issue.message)];
+  }
+}
