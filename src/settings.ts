@@ -1,8 +1,9 @@
 import type { DomainName } from './dns/name.ts';
 import { durationText } from './settings/duration.ts';
-import { DEFAULTS, KEYS, type Key, READERS, type Values } from './settings/keys.ts';
-import { type ListenAddress, listenText } from './settings/listen-address.ts';
-import { checkTogether } from './settings/rules.ts';
+import { DEFAULTS, type Key, READERS, type Values } from './settings/keys.ts';
+import type { ListenAddress } from './settings/listen-address.ts';
+import { problemsAt, type Reading } from './settings/reading.ts';
+import { checkRules } from './settings/rules.ts';
 import { collect, type Given, type SettingSources, settingError } from './settings/sources.ts';
 import type { Routes, Upstream } from './settings/upstream.ts';
 import type { View } from './table/view.ts';
@@ -63,30 +64,29 @@ export type ResolvedSettings =
   | { readonly ok: false; readonly errors: readonly SettingError[] };
 
 function settingsOf(values: Values): Settings {
-  const { tombstone, table, region, endpoint, ...rest } = values;
   return {
-    listen: rest.listen,
+    listen: values.listen,
     store: storeOf(values),
-    auth: rest.auth,
+    auth: values.auth,
     view: {
-      namespace: rest['view.namespace'],
-      searchDomains: rest['view.searchDomains'],
-      clusterDomain: rest['view.clusterDomain'],
-      families: rest['view.families'],
-      vips: rest['view.vips'],
-      forwardUnknown: rest['view.forwardUnknown'],
+      namespace: values['view.namespace'],
+      searchDomains: values['view.searchDomains'],
+      clusterDomain: values['view.clusterDomain'],
+      families: values['view.families'],
+      vips: values['view.vips'],
+      forwardUnknown: values['view.forwardUnknown'],
     },
-    pools: { ipv4: rest['pools.ipv4'], ipv6: rest['pools.ipv6'] },
-    tombstoneMs: tombstone,
-    ttl: { vip: rest['ttl.vip'], owned: rest['ttl.owned'], negative: rest['ttl.negative'] },
-    privateZones: rest.privateZones,
-    upstreams: rest.upstreams,
-    routes: rest.routes,
-    upstreamTimeoutMs: rest.upstreamTimeoutMs,
-    queryTimeoutMs: rest.queryTimeoutMs,
-    staleMaxMs: rest.staleMaxMs,
-    cacheBytes: rest.cacheBytes,
-    registryCacheMs: rest.registryCacheMs,
+    pools: { ipv4: values['pools.ipv4'], ipv6: values['pools.ipv6'] },
+    tombstoneMs: values.tombstone,
+    ttl: { vip: values['ttl.vip'], owned: values['ttl.owned'], negative: values['ttl.negative'] },
+    privateZones: values.privateZones,
+    upstreams: values.upstreams,
+    routes: values.routes,
+    upstreamTimeoutMs: values.upstreamTimeoutMs,
+    queryTimeoutMs: values.queryTimeoutMs,
+    staleMaxMs: values.staleMaxMs,
+    cacheBytes: values.cacheBytes,
+    registryCacheMs: values.registryCacheMs,
   };
 }
 
@@ -104,27 +104,29 @@ function storeOf({ store, table, region, endpoint }: Values): Store {
 export const defaults: Settings = settingsOf(DEFAULTS);
 
 /** A default as somebody would have written it. */
-function defaultText(key: Key): unknown {
-  if (key === 'tombstone') return durationText(DEFAULTS.tombstone);
-  return key === 'listen' ? listenText(DEFAULTS.listen) : DEFAULTS[key];
+const defaultText = (key: Key): unknown => (key === 'tombstone' ? durationText(DEFAULTS.tombstone) : DEFAULTS[key]);
+
+/** What somebody gave for one key, read. */
+interface Entry {
+  readonly key: Key;
+  readonly given: Given;
+  readonly reading: Reading<unknown>;
 }
 
-/** The defaults, under the file, under the environment (`MESHDOH_*`), under the flags; or everything that is wrong with them. */
+const errorsOf = ({ key, given: { origin }, reading }: Entry): SettingError[] =>
+  problemsAt(key, reading).map(({ at, value, reason }) => settingError(at, { value, origin }, reason));
+
+/**
+ * The defaults, under the file, under the environment (`MESHDOH_QUERY_TIMEOUT_MS`, `MESHDOH_TTL_VIP`, …), under the
+ * flags; or everything that is wrong with what was given.
+ */
 export function resolveSettings(sources: SettingSources): ResolvedSettings {
   const { given, errors } = collect(sources);
-  const readings = KEYS.flatMap((key) => {
-    const from = given.get(key);
-    return from === undefined ? [] : [{ key, from, reading: READERS[key](from.value) }];
-  });
-  const misread = readings.flatMap(({ key, from: { origin }, reading }) =>
-    reading.ok
-      ? []
-      : reading.problems.map(({ at, value, expected }) => settingError(`${key}${at}`, { value, origin }, expected)),
-  );
-  const values = Object.fromEntries(readings.flatMap(({ key, reading }) => (reading.ok ? [[key, reading.value]] : [])));
+  const entries: Entry[] = [...given].map(([key, given]) => ({ key, given, reading: READERS[key](given.value) }));
+  const values = Object.fromEntries(entries.flatMap(({ key, reading }) => (reading.ok ? [[key, reading.value]] : [])));
+  const misread = new Set(entries.filter(({ reading }) => !reading.ok).map(({ key }) => key));
   const settings = settingsOf({ ...DEFAULTS, ...(values as Partial<Values>) });
   const givenFor = (key: Key): Given => given.get(key) ?? { value: defaultText(key), origin: 'default' };
-  const together = misread.length > 0 ? [] : checkTogether(settings, givenFor);
-  const all = [...errors, ...misread, ...together];
+  const all = [...errors, ...entries.flatMap(errorsOf), ...checkRules(settings, misread, givenFor)];
   return all.length > 0 ? { ok: false, errors: all } : { ok: true, settings };
 }

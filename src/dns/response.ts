@@ -1,5 +1,6 @@
-import { RRType } from './constants.ts';
+import { Rcode, RRType } from './constants.ts';
 import { MAX_MESSAGE_OCTETS, MessageWriter } from './message-writer.ts';
+import { uint8 } from './octets.ts';
 import { type DnsQuery, EdnsOption, HEADER_OCTETS, OPTION_HEADER_OCTETS } from './query.ts';
 import { type ResourceRecord, writeRecord } from './record.ts';
 
@@ -42,6 +43,19 @@ export function encodeResponse(query: DnsQuery, content: ResponseContent): Buffe
   wire.writeUInt16BE(answers, 6);
   wire.writeUInt16BE(authorities, 8);
   wire.writeUInt16BE(query.edns ? 1 : 0, 10);
+  return wire;
+}
+
+/**
+ * FORMERR for octets that are no query, with as much of the header as they have (RFC 1035 section 4.1.1). For
+ * listeners that have no other way to say so; a message shorter than a header answers to id 0.
+ */
+export function formErrorOf(octets: Uint8Array): Buffer {
+  const wire = Buffer.alloc(HEADER_OCTETS);
+  wire[0] = uint8(octets, 0);
+  wire[1] = uint8(octets, 1);
+  wire[2] = 0x80 | (uint8(octets, 2) & 0x79);
+  wire[3] = 0x80 | Rcode.formErr;
   return wire;
 }
 

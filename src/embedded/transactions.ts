@@ -58,7 +58,7 @@ export async function transactWrite(
       const done = outcomes.filter((outcome) => outcome.ok);
       if (done.length < outcomes.length) throw transactionCanceled(outcomes.map(reasonOf));
       checkOctets(done);
-      for (const o of done) await level.commit(o.writes);
+      await level.commit(done.flatMap((outcome) => outcome.writes));
       return consumedCapacity(input, 'WriteCapacityUnits', addresses, done);
     },
   );

@@ -14,20 +14,22 @@ const CONNECT_TIMEOUT_MS = 2_000;
 const ADDRESS_TIMEOUT_MS = 250;
 const MAX_H1_CONNECTIONS = 64;
 
-/** Connects with the best version of HTTP both sides have. Never rejects; aborting ends the attempt. */
+/**
+ * Connects with the best version of HTTP both sides have. Never rejects. Aborting `closing` cuts the connection, also
+ * later on.
+ */
 export async function dial(
   endpoint: Endpoint,
   now: () => number,
-  signal: AbortSignal,
+  closing: AbortSignal,
 ): Promise<Connection | HttpFailure> {
   const { url } = endpoint;
-  const agentOptions = { ...socketOptions(endpoint), keepAlive: true, maxSockets: MAX_H1_CONNECTIONS };
   // Nothing to negotiate, so the first exchange is what connects.
-  if (url.protocol === 'http:') return new H1Pool(new http.Agent(agentOptions), url, now);
+  if (url.protocol === 'http:') return new H1Pool(new http.Agent(agentOptions(endpoint)), url, now, closing);
   try {
-    const socket = await connectTls(endpoint, signal);
+    const socket = await connectTls(endpoint, closing);
     if (socket.alpnProtocol === 'h2') return new H2Session(socket, url, now);
-    return new H1Pool(new ConnectedAgent(socket, agentOptions), url, now);
+    return new H1Pool(new ConnectedAgent(socket, agentOptions(endpoint)), url, now, closing);
   } catch (error) {
     return transportFailure(error instanceof Error ? error.message : String(error));
   }
@@ -44,6 +46,12 @@ function socketOptions({ bootstrap, ca }: Endpoint) {
   };
 }
 
+const agentOptions = (endpoint: Endpoint) => ({
+  ...socketOptions(endpoint),
+  keepAlive: true,
+  maxSockets: MAX_H1_CONNECTIONS,
+});
+
 function lookupIn(bootstrap: readonly string[]): LookupFunction {
   const addresses = bootstrap.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
   return (_host, { all }, callback) => {
@@ -53,7 +61,7 @@ function lookupIn(bootstrap: readonly string[]): LookupFunction {
   };
 }
 
-function connectTls(endpoint: Endpoint, signal: AbortSignal): Promise<TLSSocket> {
+function connectTls(endpoint: Endpoint, closing: AbortSignal): Promise<TLSSocket> {
   const host = hostOf(endpoint.url);
   const socket = tls.connect({
     ...socketOptions(endpoint),
@@ -62,20 +70,23 @@ function connectTls(endpoint: Endpoint, signal: AbortSignal): Promise<TLSSocket>
     ALPNProtocols: ['h2', 'http/1.1'],
     ...(isIP(host) === 0 && { servername: host }),
   });
-  const onAbort = () => socket.destroy(new Error('closed'));
+  const onClosing = () => socket.destroy(new Error('closed'));
+  closing.addEventListener('abort', onClosing, { once: true });
   const timer = setTimeout(() => {
     socket.destroy(new Error(`no TLS connection within ${CONNECT_TIMEOUT_MS} ms`));
   }, CONNECT_TIMEOUT_MS);
-  const connected = new Promise<TLSSocket>((resolve, reject) => {
-    socket.once('secureConnect', () => resolve(socket));
+  return new Promise<TLSSocket>((resolve, reject) => {
+    socket.once('secureConnect', () => {
+      clearTimeout(timer);
+      resolve(socket);
+    });
     // Stays for good: an error after connecting must find a listener, too.
     socket.on('error', reject);
-    socket.once('close', () => reject(new Error('closed while connecting')));
-  });
-  signal.addEventListener('abort', onAbort, { once: true });
-  return connected.finally(() => {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', onAbort);
+    socket.once('close', () => {
+      clearTimeout(timer);
+      closing.removeEventListener('abort', onClosing);
+      reject(new Error('closed while connecting'));
+    });
   });
 }
 

@@ -45,10 +45,9 @@ export class DohClient {
     return reply.ok ? judge(reply, question) : { ok: false, kind: reply.kind, message: reply.message };
   }
 
-  /** Cuts the connection; exchanges fail from now on. */
+  /** Cuts all connections; exchanges fail from now on. */
   close(): void {
     this.#closing.abort();
-    this.#connection?.destroy();
   }
 
   async #attempt(wire: Buffer, signal: AbortSignal): Promise<HttpReply> {

@@ -12,6 +12,7 @@ import { hostOf } from './upstream.ts';
 /** Keep-alive HTTP/1.1 connections to one upstream; one exchange at a time on each. */
 export class H1Pool implements Connection {
   readonly #agent: http.Agent;
+  readonly #closing: AbortSignal;
   readonly #target: RequestOptions;
   readonly #now: () => number;
   #heardAt: number;
@@ -19,9 +20,11 @@ export class H1Pool implements Connection {
   #exchanges = 0;
   #isOpen = true;
 
-  /** The agent opens the connections, and is destroyed with the pool. */
-  constructor(agent: http.Agent, url: URL, now: () => number) {
+  /** The agent opens the connections. Aborting `closing` cuts them. */
+  constructor(agent: http.Agent, url: URL, now: () => number, closing: AbortSignal) {
     this.#agent = agent;
+    this.#closing = closing;
+    closing.addEventListener('abort', this.#cut, { once: true });
     this.#target = {
       agent,
       protocol: url.protocol,
@@ -60,11 +63,6 @@ export class H1Pool implements Connection {
     this.#goWhenDone();
   }
 
-  destroy(): void {
-    this.#isOpen = false;
-    this.#agent.destroy();
-  }
-
   #run(request: ClientRequest, body: Buffer, signal: AbortSignal): Promise<HttpReply> {
     return new Promise((resolve) => {
       let answered = false;
@@ -91,6 +89,12 @@ export class H1Pool implements Connection {
   }
 
   #goWhenDone(): void {
-    if (!this.#isOpen && this.#exchanges === 0) this.#agent.destroy();
+    if (!this.#isOpen && this.#exchanges === 0) this.#cut();
   }
+
+  readonly #cut = (): void => {
+    this.#isOpen = false;
+    this.#closing.removeEventListener('abort', this.#cut);
+    this.#agent.destroy();
+  };
 }

@@ -19,11 +19,12 @@ const QUIET_MS = 250;
 const RETIREMENT_MS = 5_000;
 
 /**
- * One HTTP/2 session on a connected socket. Open until the peer or the network ends it, a PING stays unanswered, or its
- * owner retires or destroys it; there is no way back.
+ * One HTTP/2 session on a connected socket. Open until the peer or the network ends it, a PING stays unanswered, its
+ * owner retires it or its socket is destroyed; there is no way back.
  */
 export class H2Session implements Connection {
   readonly #session: ClientHttp2Session;
+  readonly #socket: TLSSocket;
   readonly #path: string;
   readonly #now: () => number;
   #heardAt: number;
@@ -32,6 +33,7 @@ export class H2Session implements Connection {
   #retirementTimer: NodeJS.Timeout | undefined;
 
   constructor(socket: TLSSocket, url: URL, now: () => number) {
+    this.#socket = socket;
     this.#path = url.pathname + url.search;
     this.#now = now;
     this.#heardAt = now();
@@ -72,11 +74,8 @@ export class H2Session implements Connection {
   retire(): void {
     if (!this.isOpen) return;
     this.#session.close();
-    this.#retirementTimer = setTimeout(() => this.destroy(), RETIREMENT_MS).unref();
-  }
-
-  destroy(): void {
-    this.#session.destroy();
+    // The session itself would wait for a dead peer to close its side.
+    this.#retirementTimer = setTimeout(() => this.#socket.destroy(), RETIREMENT_MS);
   }
 
   #headers(body: Buffer): OutgoingHttpHeaders {

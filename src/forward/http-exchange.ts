@@ -22,7 +22,7 @@ export interface HttpFailure {
   readonly retry?: boolean;
 }
 
-/** A session or a pool: whatever carries exchanges to one upstream until it is no longer trusted. */
+/** A session or a pool: what carries exchanges to one upstream until it ends or is not trusted any more. */
 export interface Connection {
   /** False once it takes no more exchanges. */
   readonly isOpen: boolean;
@@ -34,8 +34,6 @@ export interface Connection {
   exchange(body: Buffer, signal: AbortSignal): Promise<HttpReply>;
   /** Takes no more exchanges, finishes those it has, and goes. */
   retire(): void;
-  /** Goes now; its exchanges fail. */
-  destroy(): void;
 }
 
 export const transportFailure = (message: string, retry = false): HttpFailure => ({
@@ -73,7 +71,10 @@ export function readReply(
 ): void {
   const { stream, status, headers } = response;
   const failure = headFailure(status, headers);
-  if (failure) return finish(failure);
+  if (failure) {
+    finish(failure);
+    return;
+  }
   const chunks: Buffer[] = [];
   let octets = 0;
   stream.on('data', (chunk: Buffer) => {

@@ -12,9 +12,9 @@ const OURS: ReadonlySet<number> = new Set([EdnsOption.padding, EdnsOption.client
  */
 export function acceptResponse(body: Buffer, question: Question): Buffer | undefined {
   if (!sameQuestion(body, question)) return undefined;
-  const last = recordsOf(body);
-  if (last === undefined) return undefined;
-  const opt = last.at(-1);
+  const records = recordsOf(body);
+  if (records === undefined) return undefined;
+  const opt = records.at(-1);
   // Octets before the last record can be the target of compression pointers. An OPT elsewhere is left as it is.
   return opt?.type === RRType.OPT ? withoutOurOptions(body, opt.rdataOffset) : body;
 }

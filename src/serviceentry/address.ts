@@ -84,6 +84,8 @@ export function addressItem(item: string): AddressItem | undefined {
 function cidrText({ ip, bits }: ParsedCidr): string {
   const inner = bits >= 96 ? unwrap(ip) : ip;
   const innerBits = bits - (widthOf(ip) - widthOf(inner));
-  const network = inner.kind() === 'ipv4' ? ipaddr.IPv4.networkAddressFromCIDR : ipaddr.IPv6.networkAddressFromCIDR;
-  return `${network(`${inner}/${innerBits}`)}/${innerBits}`;
+  const text = `${inner}/${innerBits}`;
+  const network =
+    inner instanceof ipaddr.IPv4 ? ipaddr.IPv4.networkAddressFromCIDR(text) : ipaddr.IPv6.networkAddressFromCIDR(text);
+  return `${network}/${innerBits}`;
 }

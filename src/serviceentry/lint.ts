@@ -13,8 +13,9 @@ function unaskable({ host }: HostClaim): string | undefined {
 
 function withoutVip({ host, resolution }: HostClaim, { spec }: ServiceEntry): string {
   if (resolution === 'NONE') return 'has no plain address, and resolution NONE (the default) allocates none';
-  if (cidrs.length > 0)
+  if ((spec.addresses ?? []).length > 0) {
     return 'has neither a plain address nor an endpoint to answer with, and spec.addresses rules out a virtual IP';
+  }
   if (isWildcard(host) && resolution !== 'DYNAMIC_DNS') {
     return 'has no address, and wildcard hosts get a virtual IP only with resolution DYNAMIC_DNS';
   }

@@ -50,17 +50,13 @@ const TOO_DEEP = `Nested more than ${MAX_DEPTH} levels deep`;
 export function parseManifest(text: string, source: string): Manifest {
   const documents: ManifestDocument[] = [];
   const errors: ManifestError[] = [];
-  for (const chunk of chunksOf(text)) {
-    for (const read of readChunk(chunk)) {
-      const { line } = read;
-      if (read.ok) documents.push({ value: read.value, source, index: documents.length + 1, line });
-      else
-        errors.push({
-          source,
-          line,
-          column: read.column,
-          message: `${source}:${line}:${read.column}: ${read.sentence}`,
-        });
+  for (const read of [...chunksOf(text)].flatMap((chunk) => [...readChunk(chunk)])) {
+    const { line } = read;
+    if (read.ok) {
+      documents.push({ value: read.value, source, index: documents.length + 1, line });
+    } else {
+      const { column, sentence } = read;
+      errors.push({ source, line, column, message: `${source}:${line}:${column}: ${sentence}` });
     }
   }
   return { documents, errors };

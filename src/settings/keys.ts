@@ -3,7 +3,7 @@ import type { Family } from '../table/view.ts';
 import { createPool, PoolPrefixError } from '../vip/pool.ts';
 import { duration } from './duration.ts';
 import { type ListenAddress, listenAddress } from './listen-address.ts';
-import { domainName, list, oneOf, type Reader, read, refuse, setOf, text, wholeNumber } from './reading.ts';
+import { domainName, oneOf, type Reader, read, refuse, refuseBecause, setOf, text, wholeNumber } from './reading.ts';
 import { type Routes, routes, type Upstream, upstreams } from './upstream.ts';
 
 /** Every setting that can be given, by its key; those of a group as `group.key`. */
@@ -45,15 +45,17 @@ const timeout = wholeNumber('a whole number of milliseconds', 50, LONGEST_TIMER_
 const milliseconds = wholeNumber('a whole number of milliseconds', 0, LONGEST_TIMER_MS);
 const ttl = wholeNumber('a whole number of seconds', 1, 86_400);
 
+/** What any other prefix can be paired with. */
+const PARTNERS = { ipv4: '0.0.0.0/29', ipv6: '::/64' };
+
 /** One prefix by itself; whether the two of a pool match is a rule between settings. */
 function poolPrefix(family: Family): Reader<string> {
-  const partner = { ipv4: '0.0.0.0/29', ipv6: '::/64' };
   return (value) => {
     if (typeof value !== 'string') return refuse(value, `an ${family === 'ipv4' ? 'IPv4' : 'IPv6'} prefix`);
     try {
-      return read(createPool({ ...partner, [family]: value })[family]);
+      return read(createPool({ ...PARTNERS, [family]: value })[family]);
     } catch (error) {
-      if (error instanceof PoolPrefixError) return refuse(value, error.message);
+      if (error instanceof PoolPrefixError) return refuseBecause(value, error.message);
       throw error;
     }
   };

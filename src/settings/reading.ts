@@ -5,7 +5,7 @@ export interface Problem {
   /** Where in the value: `[1].url`; empty for all of it. */
   readonly at: string;
   readonly value: unknown;
-  readonly expected: string;
+  readonly reason: string;
 }
 
 export type Reading<T> =
@@ -17,10 +17,13 @@ export type Reader<T> = (value: unknown) => Reading<T>;
 
 export const read = <T>(value: T): Reading<T> => ({ ok: true, value });
 
-export const refuse = (value: unknown, expected: string): Reading<never> => ({
+export const refuseBecause = (value: unknown, reason: string): Reading<never> => ({
   ok: false,
-  problems: [{ at: '', value, expected }],
+  problems: [{ at: '', value, reason }],
 });
+
+export const refuse = (value: unknown, expected: string): Reading<never> =>
+  refuseBecause(value, `expected ${expected}`);
 
 /** The problems of a part, as problems of the whole. */
 export const problemsAt = (at: string, reading: Reading<unknown>): Problem[] =>
@@ -49,7 +52,7 @@ export function wholeNumber(what: string, min: number, max: number): Reader<numb
 const quoted = (values: readonly unknown[]): string => values.map((value) => JSON.stringify(value)).join(' or ');
 
 /** One of a few values, in text also by their text. */
-export function oneOf<const T extends string | boolean>(...allowed: readonly T[]): Reader<T> {
+export function oneOf<const T extends readonly (string | boolean)[]>(...allowed: T): Reader<T[number]> {
   return (value) => {
     const found = allowed.find((candidate) => candidate === value || String(candidate) === value);
     return found === undefined ? refuse(value, quoted(allowed)) : read(found);

@@ -10,46 +10,63 @@ const SHIM_STALE_MAX_MS = 3_600_000;
 /** What an entry may ask for by annotation, in seconds. */
 const LARGEST_ENTRY_TTL = 3600;
 
-/** What no setting can be judged by alone. */
-export function checkTogether(settings: Settings, givenFor: (key: Key) => Given): SettingError[] {
-  return [
-    ...checkAuth(settings, givenFor('auth')),
-    ...checkTombstone(settings, givenFor('tombstone')),
-    ...checkPools(settings, givenFor('pools.ipv6')),
-  ];
+/** What a setting cannot be judged by alone. */
+interface Rule {
+  /** The one to change. */
+  readonly key: Key;
+  /** The others that it depends on. */
+  readonly against: readonly Key[];
+  /** Why the settings do not go together; undefined when they do. */
+  readonly problem: (settings: Settings) => string | undefined;
 }
 
-function checkAuth({ auth, listen }: Settings, given: Given): SettingError[] {
-  if (auth !== 'none' || isLoopback(listen.host)) return [];
-  return [
-    settingError('auth', given, `"tokens" unless "listen" is a loopback address, but it is ${listenText(listen)}`),
-  ];
+const RULES: readonly Rule[] = [
+  { key: 'auth', against: ['listen'], problem: authProblem },
+  { key: 'tombstone', against: ['registryCacheMs', 'staleMaxMs', 'ttl.vip'], problem: tombstoneProblem },
+  { key: 'pools.ipv6', against: ['pools.ipv4'], problem: poolsProblem },
+];
+
+/** Judges what could be read: a rule over a setting in `misread` would speak of a value that nobody gave. */
+export function checkRules(
+  settings: Settings,
+  misread: ReadonlySet<Key>,
+  givenFor: (key: Key) => Given,
+): SettingError[] {
+  return RULES.flatMap(({ key, against, problem }) => {
+    if ([key, ...against].some((needed) => misread.has(needed))) return [];
+    const reason = problem(settings);
+    return reason === undefined ? [] : [settingError(key, givenFor(key), reason)];
+  });
+}
+
+function authProblem({ auth, listen }: Settings): string | undefined {
+  if (auth !== 'none' || isLoopback(listen.host)) return undefined;
+  return `expected "tokens", because "listen" is ${listenText(listen)}, which is not loopback`;
 }
 
 /**
  * The longest that a released VIP can still be answered: the registry's last known state, kept for its TTL, then
- * served stale by a shim. Twice that, and nobody who was told the old holder meets the new one.
+ * served stale by a shim. Twice that, and nobody who was told of the old holder meets the new one.
  */
-function checkTombstone(settings: Settings, given: Given): SettingError[] {
-  const { registryCacheMs, staleMaxMs, ttl, tombstoneMs } = settings;
+function tombstoneProblem({ registryCacheMs, staleMaxMs, ttl, tombstoneMs }: Settings): string | undefined {
   const largestTtlMs = 1000 * Math.max(LARGEST_ENTRY_TTL, ttl.vip);
   const bound = 2 * (registryCacheMs + staleMaxMs + SHIM_STALE_MAX_MS + largestTtlMs);
-  if (tombstoneMs >= bound) return [];
+  if (tombstoneMs >= bound) return undefined;
   const parts = [
     `registryCacheMs (${durationText(registryCacheMs)})`,
     `staleMaxMs (${durationText(staleMaxMs)})`,
     `the shim's stale limit (${durationText(SHIM_STALE_MAX_MS)})`,
     `the largest TTL (${durationText(largestTtlMs)})`,
   ];
-  return [settingError('tombstone', given, `at least "${durationText(bound)}", twice the sum of ${parts.join(', ')}`)];
+  return `expected at least "${durationText(bound)}", twice the sum of ${parts.join(', ')}`;
 }
 
-function checkPools({ pools }: Settings, given: Given): SettingError[] {
+function poolsProblem({ pools }: Settings): string | undefined {
   try {
     createPool(pools);
-    return [];
+    return undefined;
   } catch (error) {
-    if (error instanceof PoolPrefixError) return [settingError('pools.ipv6', given, error.message)];
+    if (error instanceof PoolPrefixError) return error.message;
     throw error;
   }
 }

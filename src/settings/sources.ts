@@ -28,6 +28,8 @@ export interface Collected {
 
 type Finding = readonly [Key, Given] | SettingError;
 
+const isError = (finding: Finding): finding is SettingError => 'message' in finding;
+
 const PREFIX = 'MESHDOH_';
 
 /** They configure the client side of the command line, and name the settings file. */
@@ -54,8 +56,8 @@ const flagOf = (name: string): string => `--${name.replace('.', '-').replace(/[A
 export function collect({ file, fileName = 'settings file', environment, flags = {} }: SettingSources): Collected {
   const findings = [...fromFile(file, fileName), ...fromEnvironment(environment), ...fromFlags(flags)];
   return {
-    given: new Map(findings.filter((finding) => !('message' in finding))),
-    errors: findings.filter((finding) => 'message' in finding),
+    given: new Map(findings.filter((finding) => !isError(finding))),
+    errors: findings.filter(isError),
   };
 }
 
@@ -94,7 +96,7 @@ function expand(name: string, value: unknown, origin: string): Finding[] {
   const entries = entriesOf(value);
   if (!entries) {
     const members = membersOf(name).map((key) => key.slice(name.length + 1));
-    return [settingError(name, { value, origin }, `a mapping of ${members.join(', ')}`)];
+    return [settingError(name, { value, origin }, `expected a mapping of ${members.join(', ')}`)];
   }
   return entries.map(([member, given]) => {
     const key = `${name}.${member}`;
@@ -102,11 +104,11 @@ function expand(name: string, value: unknown, origin: string): Finding[] {
   });
 }
 
-export const settingError = (setting: string, { value, origin }: Given, expected: string): SettingError => ({
+export const settingError = (setting: string, { value, origin }: Given, reason: string): SettingError => ({
   setting,
   value,
   origin,
-  message: `setting "${setting}" (${origin}) is ${shown(value)}: expected ${expected}`,
+  message: `setting "${setting}" (${origin}) is ${shown(value)}: ${reason}`,
 });
 
 function unknownSetting(setting: string, origin: string): SettingError {

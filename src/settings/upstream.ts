@@ -44,7 +44,7 @@ const upstream: Reader<Upstream> = (value) => {
   const problems = [
     ...problemsAt(isUrl ? '' : '.url', url),
     ...problemsAt('.bootstrap', bootstrap),
-    ...unknown.map(([name, given]) => ({ at: `.${name}`, value: given, expected: EXPECTED_UPSTREAM })),
+    ...unknown.map(([name, given]) => ({ at: `.${name}`, value: given, reason: `expected ${EXPECTED_UPSTREAM}` })),
   ];
   if (!url.ok || !bootstrap.ok || problems.length > 0) return { ok: false, problems };
   return read({ url: url.value, bootstrap: bootstrap.value });

@@ -143,17 +143,19 @@ describe('kill', () => {
     expect(await get(client, keyOf('a'))).toEqual(keyOf('a'));
   });
 
-  it('keeps the answers of calls that were under way', async () => {
-    const gate = Promise.withResolvers<void>();
-    const { faulty } = await withFaults({
-      before: ({ operation }) => (operation === 'PutItem' ? { kind: 'kill' } : gate.promise.then(() => undefined)),
+  for (const hook of ['before', 'after'] as const) {
+    it(`keeps back the answer of a call that was delayed ${hook} its execution`, async () => {
+      const gate = Promise.withResolvers<undefined>();
+      const { faulty } = await withFaults({
+        [hook]: ({ operation }: Call) => (operation === 'PutItem' ? { kind: 'kill' } : gate.promise),
+      });
+      const read = faulty.send(readA());
+      const write = faulty.send(putA());
+      expect(await isPending(write)).toBe(true);
+      gate.resolve(undefined);
+      expect(await isPending(read)).toBe(true);
     });
-    const read = faulty.send(readA());
-    const write = faulty.send(putA());
-    expect(await isPending(write)).toBe(true);
-    gate.resolve();
-    expect(await isPending(read)).toBe(true);
-  });
+  }
 });
 
 describe('hooks', () => {

@@ -1,0 +1,127 @@
+import { existsSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { Command } from 'commander';
+import { type NodeServer, startNodeServer } from '../http/node-server.ts';
+import { listenAddress, listenText } from '../settings/listen-address.ts';
+import type { ListenAddress, Settings } from '../settings.ts';
+import { type Listener, listenTcp } from '../shim/tcp-listener.ts';
+import { listenUdp } from '../shim/udp-listener.ts';
+import { ensureCertificate } from './certificate.ts';
+import { applyExamples } from './examples.ts';
+import { openStore } from './open-store.ts';
+import { packageVersion } from './package-root.ts';
+import { addSettingOptions, readSettings } from './read-settings.ts';
+import { untilStopped } from './run-until-stopped.ts';
+import { report } from './serve.ts';
+import { createService, type Service } from './service.ts';
+import { ensureAdminToken, removeServerFile, STATE_FOLDER, writeServerFile } from './state-folder.ts';
+
+const OPEN_TIMEOUT_MS = 15_000;
+const STORE_FOLDER = join(STATE_FOLDER, 'store');
+
+/** One machine, one user: data is kept, and nobody is asked for a credential on loopback. */
+const PRESET = { store: STORE_FOLDER, auth: 'none' };
+
+interface StartFlags extends Record<string, unknown> {
+  readonly https: string;
+  readonly dns: string;
+}
+
+interface Listeners {
+  readonly http: NodeServer;
+  readonly https: NodeServer;
+  readonly dns: readonly Listener[];
+}
+
+function addressFlag(name: string, value: string): ListenAddress {
+  const reading = listenAddress(value);
+  if (reading.ok) return reading.value;
+  throw new Error(`--${name} is "${value}": expected ${reading.problems[0]?.expected}`);
+}
+
+async function listen(
+  settings: Settings,
+  flags: StartFlags,
+  service: Service,
+  cwd: string,
+): Promise<Listeners & { ca: string }> {
+  const tls = await ensureCertificate(join(cwd, STATE_FOLDER), ['localhost']);
+  const shared = { ...service, report };
+  const at = ({ host, port }: ListenAddress) => ({ address: host, port });
+  const dns = at(addressFlag('dns', flags.dns));
+  const http = await startNodeServer({ ...at(settings.listen), ...shared });
+  const https = await startNodeServer({ ...at(addressFlag('https', flags.https)), tls, ...shared });
+  const udp = await listenUdp({ ...dns, exchange: service.exchange });
+  const tcp = await listenTcp({ ...dns, port: udp.port, exchange: service.exchange });
+  return { http, https, dns: [udp, tcp], ca: tls.caPath };
+}
+
+const textOf = ({ address, port }: { address: string; port: number }): string => listenText({ host: address, port });
+
+function greeting(
+  cwd: string,
+  { http, https, dns, ca }: Listeners & { ca: string },
+  applied: readonly string[],
+): string {
+  const [udp] = dns;
+  if (!udp) throw new Error('no DNS listener');
+  const caFile = relative(cwd, ca);
+  const doh = `https://localhost:${https.port}/dns-query`;
+  const examples = applied.length === 0 ? '' : `\nApplied the examples: ${applied.join(', ')}\n`;
+  return `meshdoh ${packageVersion} is running; its data is in ${STATE_FOLDER}/
+${examples}
+  DoH   ${doh}   (certificate authority: ${caFile})
+        http://${textOf(http)}/dns-query
+  DNS   ${textOf(udp)}, UDP and TCP
+  API   http://${textOf(http)}/apis/networking.istio.io/v1/serviceentries
+
+Paste into another terminal, in this folder:
+
+  npx meshdoh get serviceentries
+  npx meshdoh resolve auto.internal
+  curl -sv -m 2 --doh-url ${doh} --cacert ${caFile} http://address.internal/
+  curl -s 'http://${textOf(http)}/dns-query?name=auto.internal&type=A'
+  dig @${udp.address} -p ${udp.port} auto.internal
+  kdig @127.0.0.1 -p ${https.port} +https +tls-ca=${caFile} +tls-hostname=localhost auto.internal
+
+Ctrl-C stops it.
+`;
+}
+
+async function start(flags: StartFlags): Promise<void> {
+  const cwd = process.cwd();
+  const settings = readSettings(flags, { cwd, environment: process.env, preset: PRESET });
+  const firstRun =
+    settings.store.kind === 'memory' || (settings.store.kind === 'folder' && !existsSync(settings.store.folder));
+  const { token } = await ensureAdminToken(cwd);
+  const store = await openStore(settings.store, cwd, AbortSignal.timeout(OPEN_TIMEOUT_MS));
+  const service = await createService({ settings, store, adminToken: token, report });
+  const applied = firstRun ? await applyExamples(service.writer) : [];
+  const listeners = await listen(settings, flags, service, cwd);
+  const { http, https, dns, ca } = listeners;
+  await writeServerFile(cwd, {
+    pid: process.pid,
+    http: `http://${textOf(http)}`,
+    https: `https://localhost:${https.port}`,
+    ca,
+  });
+  process.stdout.write(greeting(cwd, listeners, applied));
+  await untilStopped();
+  await Promise.all([http.close(), https.close(), ...dns.map((listener) => listener.close())]);
+  await service.close();
+  await store.close();
+  await removeServerFile(cwd);
+}
+
+export function startCommand(): Command {
+  const command = new Command('start')
+    .summary('everything on one machine: DoH, DNS, the ServiceEntry API')
+    .description(
+      `Runs meshdoh on this machine with an embedded store under ${STATE_FOLDER}/: DoH over HTTPS and HTTP, DNS over UDP and TCP, ` +
+        'and the ServiceEntry API. The first run applies the example entries.',
+    )
+    .option('--https <address>', 'where to serve DoH over HTTPS', '127.0.0.1:8443')
+    .option('--dns <address>', 'where to serve DNS over UDP and TCP', '127.0.0.1:15053')
+    .action(start);
+  return addSettingOptions(command);
+}
