@@ -254,6 +254,7 @@ describe('what a setting may be', () => {
       'setting "upstreams[0].url" (MESHDOH_UPSTREAMS) is undefined: expected',
     ],
     [{ MESHDOH_UPSTREAMS: '[{"url":"https://a.test/q","ip":"192.0.2.1"}]' }, 'setting "upstreams[0].ip"'],
+    [{ MESHDOH_UPSTREAMS: '[{"url":"http://localhost/q","bootstrap":["192.0.2.1"]}]' }, 'expected loopback addresses'],
     [{ MESHDOH_UPSTREAMS: '[7]' }, 'setting "upstreams[0]" (MESHDOH_UPSTREAMS) is 7: expected a URL, or a mapping'],
     [{ MESHDOH_ROUTES: 'corp=https://a.test/q' }, 'expected a mapping of suffixes to lists of upstreams'],
     [{ MESHDOH_ROUTES: '{"a..b":[]}' }, 'setting "routes.a..b" (MESHDOH_ROUTES) is "a..b": expected a domain name'],

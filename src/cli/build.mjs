@@ -1,23 +1,29 @@
 // Bundles what ships: Node does not run TypeScript below node_modules.
-import { rm } from 'node:fs/promises';
+import { chmod, rm, symlink } from 'node:fs/promises';
 import { build } from 'esbuild';
 
-const OUTPUT = 'dist';
+const COMMAND = 'dist/meshdoh.mjs';
+/** In a checkout, where nobody installed the package: so that `npx meshdoh` finds it all the same. */
+const LINK = 'node_modules/.bin/meshdoh';
 
-await rm(OUTPUT, { recursive: true, force: true });
+await rm('dist', { recursive: true, force: true });
 await build({
-  entryPoints: { meshdoh: 'src/cli/bin.ts' },
-  outdir: OUTPUT,
+  entryPoints: { meshdoh: 'src/cli/launch.mjs' },
+  outdir: 'dist',
   outExtension: { '.js': '.mjs' },
   bundle: true,
   splitting: true,
-  chunkNames: 'chunk-[hash]',
+  chunkNames: '[name]-[hash]',
   platform: 'node',
   format: 'esm',
   target: 'node22',
   // Installed beside the bundle: the engine of the embedded store has native parts.
   packages: 'external',
-  banner: { js: '#!/usr/bin/env node' },
   legalComments: 'none',
   logLevel: 'warning',
 });
+await chmod(COMMAND, 0o755);
+if (process.platform !== 'win32') {
+  await rm(LINK, { force: true });
+  await symlink(`../../${COMMAND}`, LINK);
+}

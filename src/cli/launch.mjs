@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 // Plain JavaScript, because a Node that cannot run the TypeScript sources must still say so.
 const NEEDED = [22, 18];
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);

@@ -3,6 +3,7 @@ import { decodeQuery } from '../dns/query.ts';
 import { formErrorOf } from '../dns/response.ts';
 import { createForwarder } from '../forward/upstream-forwarder.ts';
 import { createAdminApp } from '../http/admin-app.ts';
+import { createApp } from '../http/app.ts';
 import type { Credentials } from '../http/credentials.ts';
 import { createDohTransaction, type DohTransaction } from '../http/doh-transaction.ts';
 import { adminTokenCredentials, openCredentials } from '../http/local-credentials.ts';
@@ -51,16 +52,12 @@ export async function createService({ settings, store, adminToken, report }: Ser
   const resolver = createResolver({ ...settings, vipPrefixes }, { reader, forwarder });
   const credentials = credentialsOf(settings, adminToken);
   const committed = (hosts: readonly string[]) => reader.expire(hosts);
+  const entries = createDynamoDbEntries(store.administration);
+  const doh = createDohTransaction({ resolver, credentials, queryTimeoutMs });
+  const admin = createAdminApp({ entries, writer, credentials, adminTimeoutMs: ADMIN_TIMEOUT_MS, committed, report });
   return {
-    doh: createDohTransaction({ resolver, credentials, queryTimeoutMs }),
-    app: createAdminApp({
-      entries: createDynamoDbEntries(store.administration),
-      writer,
-      credentials,
-      adminTimeoutMs: ADMIN_TIMEOUT_MS,
-      committed,
-      report,
-    }),
+    doh,
+    app: createApp({ doh, admin, report }),
     writer,
     exchange: async (wire) => {
       const decoded = decodeQuery(wire);

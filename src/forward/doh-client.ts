@@ -56,8 +56,7 @@ export class DohClient {
     if ('kind' in connection) return connection;
     const { heard } = connection;
     const reply = await connection.exchange(wire, signal);
-    const silent = connection.heard === heard && isTimeout(signal);
-    if (!reply.ok && (reply.retry || silent)) connection.retire();
+    if (!reply.ok && connection.heard === heard && isTimeout(signal)) connection.retire();
     return reply;
   }
 

@@ -1,7 +1,7 @@
 import http, { type ClientRequest, type RequestOptions } from 'node:http';
 import {
-  abortFailure,
   type Connection,
+  endOfExchange,
   type HttpReply,
   MEDIA_TYPE,
   readReply,
@@ -54,6 +54,8 @@ export class H1Pool implements Connection {
     const headers = { accept: MEDIA_TYPE, 'content-type': MEDIA_TYPE, 'content-length': body.length };
     const reply = await this.#run(http.request({ ...this.#target, headers }), body, signal);
     this.#exchanges--;
+    // A connection that was closed while idle: the others have idled as long.
+    if (!reply.ok && reply.retry) this.#isOpen = false;
     this.#goWhenDone();
     return reply;
   }
@@ -66,21 +68,15 @@ export class H1Pool implements Connection {
   #run(request: ClientRequest, body: Buffer, signal: AbortSignal): Promise<HttpReply> {
     return new Promise((resolve) => {
       let answered = false;
-      const finish = (reply: HttpReply) => {
-        signal.removeEventListener('abort', onAbort);
-        if (!reply.ok) request.destroy();
-        resolve(reply);
-      };
-      const onAbort = () => finish(abortFailure(signal));
-      const fail = (message: string) => finish(transportFailure(message, !answered && request.reusedSocket));
-      signal.addEventListener('abort', onAbort, { once: true });
+      const end = endOfExchange(signal, () => request.destroy(), resolve);
+      const fail = (message: string) => end(transportFailure(message, !answered && request.reusedSocket));
       request.on('response', (response) => {
         answered = true;
         this.#heardAt = this.#now();
         this.#heard++;
         const { statusCode: status, headers } = response;
         response.on('error', (error) => fail(error.message));
-        readReply({ stream: response, status, headers }, () => response.complete, finish);
+        readReply({ stream: response, status, headers }, () => response.complete, end);
       });
       request.on('error', (error) => fail(error.message));
       request.on('close', () => fail('the connection was closed'));

@@ -1,8 +1,8 @@
 import http2, { type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHttpHeaders } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import {
-  abortFailure,
   type Connection,
+  endOfExchange,
   type HttpReply,
   MEDIA_TYPE,
   readReply,
@@ -90,18 +90,12 @@ export class H2Session implements Connection {
 
   #run(stream: ClientHttp2Stream, body: Buffer, signal: AbortSignal, resolve: (reply: HttpReply) => void): void {
     let answered = false;
-    const finish = (reply: HttpReply) => {
-      signal.removeEventListener('abort', onAbort);
-      if (!reply.ok) stream.close(NGHTTP2_CANCEL);
-      resolve(reply);
-    };
-    const onAbort = () => finish(abortFailure(signal));
-    const fail = (message: string) => finish(transportFailure(message, !answered && this.#isRefused(stream)));
-    signal.addEventListener('abort', onAbort, { once: true });
+    const end = endOfExchange(signal, () => stream.close(NGHTTP2_CANCEL), resolve);
+    const fail = (message: string) => end(transportFailure(message, !answered && this.#isRefused(stream)));
     stream.on('response', (headers) => {
       answered = true;
       this.#hear();
-      readReply({ stream, status: headers[':status'], headers }, () => isWhole(stream), finish);
+      readReply({ stream, status: headers[':status'], headers }, () => isWhole(stream), end);
     });
     stream.on('error', (error) => fail(error.message));
     stream.on('close', () => fail(`the stream ended with code ${stream.rstCode}`));

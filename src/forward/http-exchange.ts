@@ -18,7 +18,7 @@ export interface HttpFailure {
   readonly ok: false;
   readonly kind: Exclude<UpstreamFailure['kind'], 'rcode'>;
   readonly message: string;
-  /** The connection was at its end and nothing of a response has arrived: another one may do better. */
+  /** The upstream did not look at the query: the stream was refused, or the connection was at its end. */
   readonly retry?: boolean;
 }
 
@@ -43,12 +43,34 @@ export const transportFailure = (message: string, retry = false): HttpFailure =>
   retry,
 });
 
-/** Of an exchange that was given up: its time was over, or its result no longer wanted. */
+/** Of an exchange that was given up: its time was over, or its result is no longer wanted. */
 export const abortFailure = (signal: AbortSignal): HttpFailure => ({
   ok: false,
   kind: 'timeout',
   message: signal.reason instanceof Error ? signal.reason.message : 'given up',
 });
+
+/**
+ * What ends an exchange: the first call counts, an abort of the signal is one, and any but a whole response cancels
+ * what is still under way.
+ */
+export function endOfExchange(
+  signal: AbortSignal,
+  cancel: () => void,
+  resolve: (reply: HttpReply) => void,
+): (reply: HttpReply) => void {
+  let ended = false;
+  const end = (reply: HttpReply) => {
+    if (ended) return;
+    ended = true;
+    signal.removeEventListener('abort', onAbort);
+    if (!reply.ok) cancel();
+    resolve(reply);
+  };
+  const onAbort = () => end(abortFailure(signal));
+  signal.addEventListener('abort', onAbort, { once: true });
+  return end;
+}
 
 /** What the head of a response rules out (RFC 8484 section 4.2), before any of the body is read. */
 function headFailure(status: number | undefined, headers: IncomingHttpHeaders): HttpFailure | undefined {
@@ -63,27 +85,27 @@ function headFailure(status: number | undefined, headers: IncomingHttpHeaders): 
 const TOO_LARGE: HttpFailure = { ok: false, kind: 'message', message: `a body over ${MAX_MESSAGE_OCTETS} octets` };
 const CUT_SHORT = transportFailure('the response was cut short');
 
-/** Reads a response once its head is there. `isWhole` is asked at the end, `finish` told once or more. */
+/** Reads a response once its head is there. `isWhole` is asked at the end of the body. */
 export function readReply(
   response: { readonly stream: Readable; readonly status: number | undefined; readonly headers: IncomingHttpHeaders },
   isWhole: () => boolean,
-  finish: (reply: HttpReply) => void,
+  end: (reply: HttpReply) => void,
 ): void {
   const { stream, status, headers } = response;
   const failure = headFailure(status, headers);
   if (failure) {
-    finish(failure);
+    end(failure);
     return;
   }
   const chunks: Buffer[] = [];
   let octets = 0;
   stream.on('data', (chunk: Buffer) => {
     octets += chunk.length;
-    if (octets > MAX_MESSAGE_OCTETS) finish(TOO_LARGE);
+    if (octets > MAX_MESSAGE_OCTETS) end(TOO_LARGE);
     else chunks.push(chunk);
   });
   stream.on('end', () => {
-    finish(isWhole() ? { ok: true, body: Buffer.concat(chunks), age: ageOf(headers) } : CUT_SHORT);
+    end(isWhole() ? { ok: true, body: Buffer.concat(chunks), age: ageOf(headers) } : CUT_SHORT);
   });
 }
 

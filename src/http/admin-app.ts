@@ -56,6 +56,8 @@ const notFoundStatus = (name: string): Status =>
     message: `serviceentries.${GROUP} "${name}" not found`,
   });
 
+const NO_SUCH_RESOURCE = failure(404, 'NotFound', 'the server could not find the requested resource');
+
 /** The ServiceEntry API in Kubernetes' shape, so that its clients can be pointed at it. */
 export function createAdminApp(ports: AdminPorts): Hono {
   const { entries, writer, credentials, adminTimeoutMs, committed, report } = ports;
@@ -89,8 +91,6 @@ export function createAdminApp(ports: AdminPorts): Hono {
     return sendStatus(c, failure(500, 'InternalError', 'Internal error occurred'));
   });
 
-  app.notFound((c) => sendStatus(c, failure(404, 'NotFound', 'the server could not find the requested resource')));
-
   app.use('/apis/*', async (c, next) => {
     if (credentials.isAdministrator(c.req.header('authorization'))) return next();
     c.header('WWW-Authenticate', 'Bearer realm="meshdoh"');
@@ -100,7 +100,7 @@ export function createAdminApp(ports: AdminPorts): Hono {
     );
   });
   app.use(`/apis/${GROUP}/:version/*`, (c, next) =>
-    VERSIONS.has(c.req.param('version')) ? next() : Promise.resolve(c.notFound()),
+    VERSIONS.has(c.req.param('version')) ? next() : Promise.resolve(sendStatus(c, NO_SUCH_RESOURCE)),
   );
   app.use(
     '/apis/*',
@@ -135,6 +135,7 @@ export function createAdminApp(ports: AdminPorts): Hono {
     const { namespace, name } = c.req.param();
     return settle(c, await writer.remove(namespace, name, { dryRun: isDryRun(c) }, deadline()), name);
   });
+  app.all('/apis/*', (c) => sendStatus(c, NO_SUCH_RESOURCE));
   return app;
 }
 

@@ -47,9 +47,17 @@ export function encodeObject(entry: ServiceEntry): AttributeValue {
   return Buffer.byteLength(json) > GZIP_FROM_BYTES ? { B: gzipSync(json) } : { S: json };
 }
 
+function parseJson(text: string, what: string): never {
+  try {
+    return JSON.parse(text) as never;
+  } catch (cause) {
+    throw new ItemFormatError(`${what} is not JSON`, { cause });
+  }
+}
+
 function decodeObject(value: AttributeValue | undefined): ServiceEntry {
-  if (value?.S !== undefined) return JSON.parse(value.S);
-  if (value?.B !== undefined) return JSON.parse(gunzipSync(value.B).toString());
+  if (value?.S !== undefined) return parseJson(value.S, 'an entry');
+  if (value?.B !== undefined) return parseJson(gunzipSync(value.B).toString(), 'an entry');
   throw new ItemFormatError('an entry item has no object');
 }
 
@@ -66,7 +74,11 @@ export function encodeClaim(claim: HostClaim): AttributeValue {
 
 function decodeClaim(host: string, key: string, value: AttributeValue): HostClaim {
   const [namespace = '', entry = ''] = key.split('/');
-  return { host, namespace, entry, ...JSON.parse(value.S ?? '{}') };
+  const answerFields: Omit<HostClaim, 'host' | 'namespace' | 'entry'> = parseJson(
+    value.S ?? '',
+    `claim ${key} on ${host}`,
+  );
+  return { host, namespace, entry, ...answerFields };
 }
 
 export function encodeVip(vip: HeldVip): AttributeValue {

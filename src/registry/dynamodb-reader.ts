@@ -3,12 +3,12 @@ import type { HostAnswer } from '../table/host.ts';
 import type { View } from '../table/view.ts';
 import { visibleHost } from '../table/visible.ts';
 import { type Pool, slotOfAddress } from '../vip/pool.ts';
-import { decodeHolder, decodeRecord, decodeSuffixes, type Item } from './dynamodb-items.ts';
+import { decodeHolder, decodeRecord, decodeSuffixes, type Item, ItemFormatError } from './dynamodb-items.ts';
 import { readPools } from './dynamodb-open.ts';
 import { batchGet, type TableClient } from './dynamodb-snapshot.ts';
-import { belowItem, hostItem, type ItemKey, keyText, SUFFIXES, vipItem } from './keys.ts';
+import { belowItem, hostItem, hostOfPartition, type ItemKey, keyText, SUFFIXES, vipItem } from './keys.ts';
 import type { FindRequest, Found, Holder, RegistryReader } from './reader.ts';
-import { mayBeRegistered, namesAbove } from './suffixes.ts';
+import { mayBeRegistered, namesAbove, type SuffixSet } from './suffixes.ts';
 
 export interface ReaderOptions {
   /** How old what was read may be and still count as current. */
@@ -31,8 +31,12 @@ interface Cached<T> {
   readonly readAt: number;
 }
 
-/** Items kept between queries, absent ones too. Names are attacker-chosen, so the number is bounded. */
-const MOST_ITEMS = 20_000;
+/** Items kept between queries, absent ones too: names are attacker-chosen, and items as large as their users make them. */
+const MOST_ITEMS = 50_000;
+const MOST_OCTETS = 64 * 1024 * 1024;
+/** An entry of the cache without an item, and an attribute of an item, as they take up memory. */
+const ENTRY_OCTETS = 300;
+const ATTRIBUTE_OCTETS = 500;
 const BUDGET_MS = 1200;
 
 class Unreadable extends Error {
@@ -43,7 +47,11 @@ class Unreadable extends Error {
 class ItemCache {
   readonly #source: TableClient;
   readonly #options: Required<ReaderOptions>;
-  readonly #items = new LRUCache<string, Cached<Item | null>>({ max: MOST_ITEMS });
+  readonly #items = new LRUCache<string, Cached<Item | null>>({
+    max: MOST_ITEMS,
+    maxSize: MOST_OCTETS,
+    sizeCalculation: ({ value }) => ENTRY_OCTETS + ATTRIBUTE_OCTETS * (value ? Object.keys(value).length : 0),
+  });
 
   constructor(source: TableClient, options: Required<ReaderOptions>) {
     this.#source = source;
@@ -90,6 +98,22 @@ class ItemCache {
   }
 }
 
+/** Remembers what an item was decoded to for as long as the item itself is kept. */
+function onceEach<T>(decode: (item: Item) => T): (item: Item) => T {
+  const decoded = new WeakMap<Item, T>();
+  return (item) => {
+    const known = decoded.get(item);
+    if (known !== undefined) return known;
+    const value = decode(item);
+    decoded.set(item, value);
+    return value;
+  };
+}
+
+const recordOf = onceEach((item) => decodeRecord(hostOfPartition(item.pk?.S ?? ''), item));
+const suffixesOf = onceEach(decodeSuffixes);
+const NO_SUFFIXES: SuffixSet = new Set();
+
 /** Names that exist above visible hosts only, for a view of this namespace. */
 const existsBelow = (item: Item | null | undefined, view: View): boolean =>
   (item?.scopes?.SS ?? []).some((scope) => scope === '*' || scope === view.namespace);
@@ -102,14 +126,15 @@ export function createDynamoDbReader(source: TableClient, given: ReaderOptions):
 
   async function find(request: FindRequest, view: View, signal: AbortSignal): Promise<Found> {
     const suffixes = await cache.get([SUFFIXES], signal);
-    const members = decodeSuffixes(suffixes.items.get(keyText(SUFFIXES)));
+    const item = suffixes.items.get(keyText(SUFFIXES));
+    const members = item ? suffixesOf(item) : NO_SUFFIXES;
     const hosts = request.hosts.filter((host) => mayBeRegistered(members, host));
     const below = request.below === undefined ? [] : [belowItem(request.below)];
     const { items, stale } = await cache.get([...hosts.map(hostItem), ...below], signal);
     const answers = new Map<string, HostAnswer>();
     for (const host of hosts) {
-      const item = items.get(keyText(hostItem(host)));
-      const answer = item && visibleHost(decodeRecord(host, item), view);
+      const found = items.get(keyText(hostItem(host)));
+      const answer = found && visibleHost(recordOf(found), view);
       if (answer) answers.set(host, answer);
     }
     return {
@@ -150,8 +175,9 @@ export function createDynamoDbReader(source: TableClient, given: ReaderOptions):
     return { state: 'free', stale: false };
   }
 
+  /** An item that makes no sense is as good as one that cannot be read: what it means is not known. */
   const orUnavailable = (error: unknown): { readonly state: 'unavailable' } => {
-    if (error instanceof Unreadable) return { state: 'unavailable' };
+    if (error instanceof Unreadable || error instanceof ItemFormatError) return { state: 'unavailable' };
     throw error;
   };
 

@@ -15,9 +15,11 @@ export const CHANGES = 'changes';
 const padded = (number: number, digits: number): string => String(number).padStart(digits, '0');
 
 export const entryItem = (namespace: string, name: string): ItemKey => ({ pk: ENTRIES, sk: `${namespace}/${name}` });
-export const hostItem = (host: string): ItemKey => ({ pk: `host#${host}`, sk: 'host' });
+const HOST_PREFIX = 'host#';
+export const hostItem = (host: string): ItemKey => ({ pk: HOST_PREFIX + host, sk: 'host' });
+export const hostOfPartition = (pk: string): string => pk.slice(HOST_PREFIX.length);
 /** Who may know that hosts exist below a name (an empty non-terminal is NODATA, not NXDOMAIN; RFC 8020). */
-export const belowItem = (name: string): ItemKey => ({ pk: `host#${name}`, sk: 'below' });
+export const belowItem = (name: string): ItemKey => ({ pk: HOST_PREFIX + name, sk: 'below' });
 export const poolPartition = (poolId: string): string => `pool#${poolId}`;
 export const BLOCK_PREFIX = 'block#';
 export const blockItem = (poolId: string, number: number): ItemKey => ({

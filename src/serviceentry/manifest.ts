@@ -1,5 +1,5 @@
 import type { Document, DocumentOptions, ParseOptions, SchemaOptions } from 'yaml';
-import { isMap, isNode, isSeq, LineCounter, parseAllDocuments } from 'yaml';
+import { isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments, visit } from 'yaml';
 
 /** One object of a manifest, not validated yet. */
 export interface ManifestDocument {
@@ -36,7 +36,8 @@ const OPTIONS = {
   version: '1.2',
   merge: true,
   stringKeys: true,
-  uniqueKeys: true,
+  // Checked below: the parser would compare every key with every other.
+  uniqueKeys: false,
   prettyErrors: false,
   logLevel: 'error',
 } as const satisfies ParseOptions & DocumentOptions & SchemaOptions;
@@ -88,8 +89,10 @@ type Read =
 
 function* readChunk(chunk: Chunk): Generator<Read> {
   const lineCounter = new LineCounter();
+  // What is missing at the end is missed on the last line with something on it, not on the next document's first.
+  const end = chunk.text.trimEnd().length;
   const positionOf = (offset: number) => {
-    const { line, col } = lineCounter.linePos(offset);
+    const { line, col } = lineCounter.linePos(Math.min(offset, end));
     return { line: chunk.line + Math.max(line, 1) - 1, column: Math.max(col, 1) };
   };
   const parsed = parseAllDocuments(chunk.text, { ...OPTIONS, lineCounter });
@@ -115,13 +118,35 @@ function readValue(document: Document.Parsed): Value {
   const [problem] = problems;
   if (problem) return { sentence: problem.message, offset: problem.pos[0] };
   try {
+    const repeated = repeatedKeyAt(document);
+    if (repeated !== undefined) return { sentence: 'Map keys must be unique', offset: repeated };
     const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
     return isTooDeep(value, new Set()) ? { sentence: TOO_DEEP } : { value };
   } catch (error) {
-    // An alias that leads nowhere, or too many of them.
-    if (error instanceof ReferenceError) return { sentence: error.message };
-    throw error;
+    // What only shows when values are made: an alias that leads nowhere or is a bomb, a merge key of no map.
+    if (error instanceof RangeError) return { sentence: TOO_DEEP };
+    return { sentence: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** Offset of the first key that its map has already. */
+function repeatedKeyAt(document: Document.Parsed): number | undefined {
+  let repeated: number | undefined;
+  visit(document, {
+    Map(_, map) {
+      const seen = new Set<unknown>();
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value)) {
+          repeated = key.range?.[0] ?? 0;
+          return visit.BREAK;
+        }
+        seen.add(key.value);
+      }
+      return undefined;
+    },
+  });
+  return repeated;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

@@ -99,20 +99,20 @@ export function checkShape(input: unknown): Shape {
   const wrongKind = !kind.success && kind.error.issues.some(({ path }) => path[0] !== 'apiVersion');
   const result = wrongKind ? kind : serviceEntry.safeParse(input, { reportInput: true });
   if (result.success) return { ok: true, entry: result.data as ServiceEntry };
-  const issues = result.error.issues;
+  const problems = result.error.issues;
   return {
     ok: false,
-    errors: issues.flatMap(fieldErrors),
-    wrong: issues.filter(isWrongValue).map(({ path }) => path as PathSegment[]),
+    errors: problems.flatMap(fieldErrors),
+    wrong: problems.filter(isWrongValue).map(({ path }) => path as PathSegment[]),
   };
 }
 
-type Issue = z.core.$ZodIssue;
+type Problem = z.core.$ZodIssue;
 
-const isMissing = (issue: Issue): boolean => issue.input === undefined;
+const isMissing = (problem: Problem): boolean => problem.input === undefined;
 
-const isWrongValue = (issue: Issue): boolean =>
-  issue.code === 'invalid_value' || (issue.code === 'invalid_type' && !isMissing(issue));
+const isWrongValue = (problem: Problem): boolean =>
+  problem.code === 'invalid_value' || (problem.code === 'invalid_type' && !isMissing(problem));
 
 const NAMES: Readonly<Record<string, string>> = {
   string: 'a string',
@@ -124,46 +124,46 @@ const NAMES: Readonly<Record<string, string>> = {
   boolean: 'true or false',
 };
 
-function typeError(path: string, issue: z.core.$ZodIssueInvalidType): FieldError {
-  const expected = NAMES[issue.expected] ?? issue.expected;
-  if (isMissing(issue)) return required(path, expected);
-  const unquoted = issue.expected === 'string' && ['boolean', 'number'].includes(typeof issue.input);
-  const advice = unquoted ? ` (quote it: "${shown(issue.input)}")` : '';
-  return wrongType(path, issue.input, `must be ${expected}${advice}`);
+function typeError(path: string, problem: z.core.$ZodIssueInvalidType): FieldError {
+  const expected = NAMES[problem.expected] ?? problem.expected;
+  if (isMissing(problem)) return required(path, expected);
+  const unquoted = problem.expected === 'string' && ['boolean', 'number'].includes(typeof problem.input);
+  const advice = unquoted ? ` (quote it: "${shown(problem.input)}")` : '';
+  return wrongType(path, problem.input, `must be ${expected}${advice}`);
 }
 
-function boundError(path: string, issue: z.core.$ZodIssueTooBig | z.core.$ZodIssueTooSmall): FieldError {
-  if (issue.code === 'too_small') {
-    return issue.origin === 'array'
-      ? required(path, `at least ${issue.minimum} item`)
-      : invalid(path, issue.input, `must be at least ${issue.minimum}`);
+function boundError(path: string, problem: z.core.$ZodIssueTooBig | z.core.$ZodIssueTooSmall): FieldError {
+  if (problem.code === 'too_small') {
+    return problem.origin === 'array'
+      ? required(path, `at least ${problem.minimum} item`)
+      : invalid(path, problem.input, `must be at least ${problem.minimum}`);
   }
-  const limit = Number(issue.maximum);
-  if (issue.origin === 'string') return tooLong(path, `${limit} characters`);
-  if (Array.isArray(issue.input)) return tooMany(path, issue.input.length, limit);
-  return invalid(path, issue.input, `must be at most ${limit}`);
+  const limit = Number(problem.maximum);
+  if (problem.origin === 'string') return tooLong(path, `${limit} characters`);
+  if (Array.isArray(problem.input)) return tooMany(path, problem.input.length, limit);
+  return invalid(path, problem.input, `must be at most ${limit}`);
 }
 
-function fieldErrors(issue: Issue): FieldError[] {
-  const segments = issue.path as PathSegment[];
+function fieldErrors(problem: Problem): FieldError[] {
+  const segments = problem.path as PathSegment[];
   const path = formatPath(segments);
-  switch (issue.code) {
+  switch (problem.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => unknownField(formatPath([...segments, key]), key));
+      return problem.keys.map((key) => unknownField(formatPath([...segments, key]), key));
     case 'invalid_type':
-      return [typeError(path, issue)];
+      return [typeError(path, problem)];
     case 'invalid_value':
       return [
-        isMissing(issue)
-          ? required(path, `one of ${issue.values.map(shown).join(', ')}`)
-          : notSupported(path, issue.input, issue.values.map(String)),
+        isMissing(problem)
+          ? required(path, `one of ${problem.values.map(shown).join(', ')}`)
+          : notSupported(path, problem.input, problem.values.map(String)),
       ];
     case 'too_big':
     case 'too_small':
-      return [boundError(path, issue)];
+      return [boundError(path, problem)];
     case 'invalid_format':
-      return [invalid(path, issue.input, 'must be a date and time of RFC 3339')];
+      return [invalid(path, problem.input, 'must be a date and time of RFC 3339')];
     default:
-      return [invalid(path, issue.input, issue.message)];
+      return [invalid(path, problem.input, problem.message)];
   }
 }

@@ -92,7 +92,7 @@ function withoutStatus(input: unknown, defaultNamespace: string): unknown {
   if (!isObject(input)) return input;
   const { status: _, ...rest } = input;
   if (!isObject(input.metadata)) return rest;
-  const given = Object.entries(input.metadata).filter(([, value]) => value !== null);
+  const given = Object.entries(input.metadata).filter(([, value]) => value !== null && value !== undefined);
   const metadata: Fields = { namespace: defaultNamespace, ...Object.fromEntries(given) };
   return { ...rest, metadata: metadata.namespace === '' ? { ...metadata, namespace: defaultNamespace } : metadata };
 }

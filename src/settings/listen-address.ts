@@ -32,7 +32,7 @@ function hostOf(ipv6: string | undefined, host: string | undefined): string | un
 
 /** Whether only this machine reaches `host`, an address or a name. */
 export function isLoopback(host: string): boolean {
-  if (!ipaddr.isValid(host)) return /^localhost\.?$/i.test(host);
+  if (!ipaddr.isValid(host)) return host.toLowerCase() === 'localhost';
   return ipaddr.process(host).range() === 'loopback';
 }
 

@@ -26,9 +26,10 @@ export interface Collected {
   readonly errors: readonly SettingError[];
 }
 
-type Finding = readonly [Key, Given] | SettingError;
+type Finding = readonly [Key, Given];
+type Findings = readonly (Finding | SettingError)[];
 
-const isError = (finding: Finding): finding is SettingError => 'message' in finding;
+const isError = (found: Finding | SettingError): found is SettingError => 'message' in found;
 
 const PREFIX = 'MESHDOH_';
 
@@ -50,18 +51,19 @@ const variableOf = (name: string): string => PREFIX + name.replace('.', '_').rep
 
 const optionOf = (name: string): string => name.replace(/\.(.)/, (_, first: string) => first.toUpperCase());
 
-const flagOf = (name: string): string => `--${name.replace('.', '-').replace(/[A-Z]/g, '-$&').toLowerCase()}`;
+/** `--ttl-vip` */
+export const flagOf = (name: string): string => `--${name.replace('.', '-').replace(/[A-Z]/g, '-$&').toLowerCase()}`;
 
 /** File, then environment, then flags: of each key, the last one given. */
 export function collect({ file, fileName = 'settings file', environment, flags = {} }: SettingSources): Collected {
   const findings = [...fromFile(file, fileName), ...fromEnvironment(environment), ...fromFlags(flags)];
   return {
-    given: new Map(findings.filter((finding) => !isError(finding))),
+    given: new Map(findings.filter((found): found is Finding => !isError(found))),
     errors: findings.filter(isError),
   };
 }
 
-function fromFile(file: unknown, fileName: string): Finding[] {
+function fromFile(file: unknown, fileName: string): Findings {
   if (file === undefined || file === null) return [];
   if (typeof file !== 'object' || Array.isArray(file)) {
     const message = `${fileName} is ${shown(file)}: expected a mapping of settings`;
@@ -70,7 +72,7 @@ function fromFile(file: unknown, fileName: string): Finding[] {
   return Object.entries(file).flatMap(([name, value]) => expand(name, value, fileName));
 }
 
-function fromEnvironment(environment: SettingSources['environment']): Finding[] {
+function fromEnvironment(environment: SettingSources['environment']): Findings {
   const known = new Map(NAMES.map((name) => [variableOf(name), name]));
   const findings = [...known].flatMap(([variable, name]) => {
     const value = environment[variable];
@@ -82,7 +84,7 @@ function fromEnvironment(environment: SettingSources['environment']): Finding[] 
   return [...findings, ...unknown.map((variable) => unknownVariable(variable, [...known.keys(), ...NO_SETTINGS]))];
 }
 
-function fromFlags(flags: Readonly<Record<string, unknown>>): Finding[] {
+function fromFlags(flags: Readonly<Record<string, unknown>>): Findings {
   return NAMES.flatMap((name) => {
     const value = flags[optionOf(name)];
     return value === undefined ? [] : expand(name, value, flagOf(name));
@@ -90,7 +92,7 @@ function fromFlags(flags: Readonly<Record<string, unknown>>): Finding[] {
 }
 
 /** One setting, or each setting of a group. */
-function expand(name: string, value: unknown, origin: string): Finding[] {
+function expand(name: string, value: unknown, origin: string): Findings {
   if (isKey(name)) return [[name, { value, origin }]];
   if (!GROUPS.includes(name)) return [unknownSetting(name, origin)];
   const entries = entriesOf(value);

@@ -10,7 +10,7 @@ export interface Upstream {
   readonly bootstrap: readonly string[];
 }
 
-/** The upstreams of a suffix. */
+/** Upstreams by suffix. */
 export type Routes = ReadonlyMap<DomainName, readonly Upstream[]>;
 
 const EXPECTED_URL = 'the https URL of a DoH endpoint with its path, such as "https://dns.example/dns-query"';
@@ -47,6 +47,9 @@ const upstream: Reader<Upstream> = (value) => {
     ...unknown.map(([name, given]) => ({ at: `.${name}`, value: given, reason: `expected ${EXPECTED_UPSTREAM}` })),
   ];
   if (!url.ok || !bootstrap.ok || problems.length > 0) return { ok: false, problems };
+  if (url.value.startsWith('http:') && !bootstrap.value.every(isLoopback)) {
+    return refuse(value, 'loopback addresses as bootstrap of an http URL');
+  }
   return read({ url: url.value, bootstrap: bootstrap.value });
 };
 

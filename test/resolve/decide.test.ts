@@ -24,7 +24,7 @@ function forwarderFor(expected: string | undefined, routes: readonly string[] = 
     },
     upstreamsFor: () => [],
     hasRouteFor: (asked) => routes.some((route) => asked === route || asked.endsWith(`.${route}`)),
-    close: async () => {},
+    close: () => Promise.resolve(),
   };
 }
 

@@ -7,7 +7,7 @@ import { buffer } from 'node:stream/consumers';
 import type { TLSSocket } from 'node:tls';
 import type { DnsQuery } from '../../src/dns/query.ts';
 import type { ResponseContent } from '../../src/dns/response.ts';
-import { createCertificate } from './certificate.ts';
+import { type Certificate, createCertificate } from './certificate.ts';
 import { decoded, name, query as queryFor, responseWire } from './dns.ts';
 
 /** `h2` offers HTTP/2 only, `h1` HTTP/1.1 only, both over TLS; `plain` is HTTP/1.1 without. */
@@ -86,6 +86,8 @@ export interface DohUpstreamOptions {
   readonly script?: Script;
   /** Host of the URL, and name in the certificate. */
   readonly host?: string;
+  /** SETTINGS_MAX_CONCURRENT_STREAMS. */
+  readonly maxStreams?: number;
 }
 
 /** A DoH server on loopback that does what its script says. */
@@ -103,9 +105,9 @@ export class DohUpstream {
   readonly #relay: Relay;
 
   static async start(options: DohUpstreamOptions = {}): Promise<DohUpstream> {
-    const { protocol = 'h2', script = (request) => answer(request), host = '127.0.0.1' } = options;
+    const { protocol = 'h2', script = (request) => answer(request), host = '127.0.0.1', maxStreams } = options;
     const certificate = createCertificate([host, '127.0.0.1']);
-    const server = createServer(protocol, certificate);
+    const server = createServer(protocol, certificate, maxStreams);
     const relay = new Relay(server, () => upstream.ignoresConnections);
     await listen(server);
     await relay.listen();
@@ -180,12 +182,16 @@ export class DohUpstream {
     const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_REFUSED_STREAM, NGHTTP2_NO_ERROR } = http2.constants;
     if (action === 'reset') stream.close(NGHTTP2_INTERNAL_ERROR);
     if (action === 'refuse') stream.close(NGHTTP2_REFUSED_STREAM);
-    if (action === 'goaway') stream.session?.goaway(NGHTTP2_NO_ERROR, 0);
+    if (action === 'goaway') {
+      stream.session?.goaway(NGHTTP2_NO_ERROR, (stream.id ?? 0) - 2);
+      // Node has no way to say that not even the first stream was processed.
+      if (stream.id === 1) stream.close(NGHTTP2_REFUSED_STREAM);
+    }
     if (action === 'disconnect') stream.session?.destroy();
     if (action === 'blackhole') this.blackhole();
     if (action === 'cut') {
       stream.respond({ ':status': 200, ...MEDIA_TYPE });
-      stream.write(Buffer.alloc(20), () => stream.close(NGHTTP2_INTERNAL_ERROR));
+      stream.write(Buffer.alloc(20), () => stream.destroy(new Error('cut short')));
     }
   }
 
@@ -268,10 +274,10 @@ class Relay {
   }
 }
 
-function createServer(protocol: Protocol, { key, cert }: { key: string; cert: string }): Server {
+function createServer(protocol: Protocol, { key, cert }: Certificate, maxStreams = 1_000): Server {
   if (protocol === 'plain') return http.createServer();
   if (protocol === 'h1') return https.createServer({ key, cert });
-  return http2.createSecureServer({ key, cert });
+  return http2.createSecureServer({ key, cert, settings: { maxConcurrentStreams: maxStreams } });
 }
 
 const listen = (server: Server): Promise<void> => new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));

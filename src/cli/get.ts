@@ -1,0 +1,104 @@
+import { type Command, Option } from 'commander';
+import type { ServiceEntry } from '../serviceentry/service-entry.ts';
+import { ADMIN_TIMEOUT_MS, type AdminClient, withAdminClient } from './admin-client.ts';
+import { ageOf } from './age.ts';
+import { addConnectionOptions, type ConnectionOptions, findConnection } from './connection.ts';
+import { CommandFailure, refusalText, reportFailure, reporting } from './failure.ts';
+import { type Io, processIo } from './io.ts';
+import { formatObject, formatObjects, OBJECT_FORMATS, type ObjectFormat } from './object-output.ts';
+import { readNames, readNamespace } from './resource-names.ts';
+import { formatTable } from './table-output.ts';
+import { DEFAULT_NAMESPACE } from './target.ts';
+import { verb } from './verb.ts';
+
+interface GetOptions extends ConnectionOptions {
+  readonly namespace?: string;
+  readonly allNamespaces?: boolean;
+  readonly output?: 'wide' | ObjectFormat;
+}
+
+interface Column {
+  readonly title: string;
+  readonly cell: (entry: ServiceEntry, now: number) => string;
+}
+
+const NAMESPACE: Column = { title: 'NAMESPACE', cell: ({ metadata }) => metadata.namespace };
+
+/** Those of Istio's own definition of the kind. */
+const COLUMNS: readonly Column[] = [
+  { title: 'NAME', cell: ({ metadata }) => metadata.name },
+  { title: 'HOSTS', cell: ({ spec }) => JSON.stringify(spec.hosts) },
+  { title: 'LOCATION', cell: ({ spec }) => spec.location ?? '' },
+  { title: 'RESOLUTION', cell: ({ spec }) => spec.resolution ?? '' },
+  { title: 'AGE', cell: ({ metadata }, now) => ageOf(metadata.creationTimestamp, now) },
+];
+
+/** What a host of the entry answers with: its own addresses, or those it was given. */
+const ADDRESSES: Column = {
+  title: 'ADDRESSES',
+  cell: ({ spec, status }) => {
+    const addresses = spec.addresses?.length ? spec.addresses : (status?.addresses ?? []).map(({ value }) => value);
+    return addresses.length === 0 ? '<none>' : addresses.join(',');
+  },
+};
+
+function tableOf(entries: readonly ServiceEntry[], { allNamespaces, output }: GetOptions, now: number): string {
+  const columns = [...(allNamespaces ? [NAMESPACE] : []), ...COLUMNS, ...(output === 'wide' ? [ADDRESSES] : [])];
+  return formatTable(
+    columns.map(({ title }) => title),
+    entries.map((entry) => columns.map(({ cell }) => cell(entry, now))),
+  );
+}
+
+function printAll(entries: readonly ServiceEntry[], options: GetOptions, io: Io): void {
+  const { output, namespace, allNamespaces } = options;
+  if (output !== undefined && output !== 'wide') {
+    io.stdout.write(formatObjects(entries, output));
+  } else if (entries.length > 0) {
+    io.stdout.write(tableOf(entries, options, io.now()));
+  } else {
+    io.stderr.write(`No resources found${allNamespaces ? '' : ` in ${readNamespace(namespace)} namespace.`}\n`);
+  }
+}
+
+/** What was found is printed before what was not. */
+async function printNamed(client: AdminClient, names: readonly string[], options: GetOptions, io: Io): Promise<void> {
+  const namespace = readNamespace(options.namespace);
+  const answers = await Promise.all(names.map((name) => client.get({ namespace, name })));
+  const found = answers.flatMap((answer) => (answer.ok ? [answer.value] : []));
+  const [first] = found;
+  const { output } = options;
+  if (names.length === 1 && first && output && output !== 'wide') io.stdout.write(formatObject(first, output));
+  else if (first) printAll(found, options, io);
+  for (const answer of answers) if (!answer.ok) reportFailure(io, refusalText(answer.status));
+}
+
+async function get(words: readonly string[], options: GetOptions, io: Io): Promise<void> {
+  const names = readNames(words);
+  const namespace = options.allNamespaces ? undefined : readNamespace(options.namespace);
+  if (names.length > 0 && namespace === undefined) {
+    throw new CommandFailure('a resource cannot be retrieved by name across all namespaces');
+  }
+  await withAdminClient(await findConnection(options, io), async (client) => {
+    if (names.length > 0) await printNamed(client, names, options, io);
+    else printAll(await client.list(namespace), options, io);
+  });
+}
+
+const EXAMPLES = `
+Examples:
+  meshdoh get serviceentries
+  meshdoh get se external-auto -o yaml
+  meshdoh get se -A -o wide`;
+
+export function getCommand(io: Io = processIo()): Command {
+  const command = verb('get', io)
+    .summary('show ServiceEntries')
+    .description('Shows the ServiceEntries of a namespace, of all, or those that are named.')
+    .argument('[names...]', 'the kind (se, serviceentry, serviceentries), which may be left out, and names')
+    .option('-n, --namespace <namespace>', `the namespace (default: "${DEFAULT_NAMESPACE}")`)
+    .option('-A, --all-namespaces', 'those of all namespaces')
+    .addOption(new Option('-o, --output <format>', 'what to print of each').choices(['wide', ...OBJECT_FORMATS]))
+    .action(reporting(io, (words: string[], options: GetOptions) => get(words, options, io)));
+  return addConnectionOptions(command, ADMIN_TIMEOUT_MS).addHelpText('after', EXAMPLES);
+}

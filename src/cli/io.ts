@@ -1,0 +1,32 @@
+export interface Output {
+  write(text: string): unknown;
+}
+
+/** What a verb may touch of the process it runs in, so that a test runs it as a terminal does. */
+export interface Io {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly stdin: AsyncIterable<Uint8Array>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The working folder, absolute. */
+  readonly cwd: string;
+  /** Whether stderr is a terminal, which progress is for. */
+  readonly isTerminal: boolean;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Says how the command ended; it does not end it. */
+  readonly setExitCode: (code: number) => void;
+}
+
+export const processIo = (): Io => ({
+  stdout: process.stdout,
+  stderr: process.stderr,
+  stdin: process.stdin,
+  environment: process.env,
+  cwd: process.cwd(),
+  isTerminal: process.stderr.isTTY === true,
+  now: Date.now,
+  setExitCode: (code) => {
+    process.exitCode = code;
+  },
+});

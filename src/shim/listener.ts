@@ -1,0 +1,53 @@
+import { Rcode } from '../dns/constants.ts';
+import { decodeQuery, HEADER_OCTETS } from '../dns/query.ts';
+import { encodeResponse, formErrorOf } from '../dns/response.ts';
+
+export type Transport = 'udp' | 'tcp';
+
+/** Answers one query; undefined drops it. One that rejects is answered with SERVFAIL. */
+export type Exchange = (query: Buffer, transport: Transport) => Promise<Buffer | undefined>;
+
+export interface Listener {
+  readonly address: string;
+  /** The one it got, where 0 was asked for. */
+  readonly port: number;
+  /** Takes no more queries, answers those it has taken within a bound, then closes. */
+  close(): Promise<void>;
+}
+
+/** Longer than a query may take at the shim (2 s). */
+export const CLOSE_TIMEOUT_MS = 2500;
+
+/** What the length field of DNS over TCP can say. */
+const MAX_MESSAGE_OCTETS = 0xffff;
+
+/** A whole header, QR clear. Answering anything else could make two listeners answer each other forever. */
+export const isQuery = (wire: Uint8Array): boolean => wire.length >= HEADER_OCTETS && ((wire[2] ?? 0) & 0x80) === 0;
+
+/** What to send back; never rejects. */
+export async function answerTo(query: Buffer, transport: Transport, exchange: Exchange): Promise<Buffer | undefined> {
+  try {
+    const answer = await exchange(query, transport);
+    return answer === undefined || answer.length <= MAX_MESSAGE_OCTETS ? answer : servFail(query);
+  } catch {
+    return servFail(query);
+  }
+}
+
+function servFail(query: Buffer): Buffer {
+  const decoded = decodeQuery(query);
+  return decoded.ok ? encodeResponse(decoded.query, { rcode: Rcode.servFail }) : formErrorOf(query);
+}
+
+/** Whether `done` settled within `timeoutMs`. */
+export async function settlesWithin(done: Promise<unknown>, timeoutMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs, false);
+  });
+  try {
+    return await Promise.race([done.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

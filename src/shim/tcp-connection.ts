@@ -1,0 +1,105 @@
+import type { Socket } from 'node:net';
+import { answerTo, type Exchange, isQuery } from './listener.ts';
+import { FrameReader, framed } from './tcp-frames.ts';
+
+export interface TcpConnectionOptions {
+  readonly exchange: Exchange;
+  readonly idleTimeoutMs: number;
+  readonly maxInFlight: number;
+  readonly maxQueryOctets: number;
+}
+
+/**
+ * One client's connection (RFC 7766): answers leave as they come, in any order. A query is in flight until the
+ * kernel has taken its answer, so a client that asks without reading is stopped, too.
+ */
+export class TcpConnection {
+  readonly #socket: Socket;
+  readonly #options: TcpConnectionOptions;
+  readonly #frames: FrameReader;
+  readonly #idle: NodeJS.Timeout;
+  /** Of those in flight, how many have no answer yet. */
+  #unanswered = 0;
+  #inFlight = 0;
+  /** The client sends nothing more, or we take nothing more. */
+  #ended = false;
+
+  constructor(socket: Socket, options: TcpConnectionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#frames = new FrameReader(options.maxQueryOctets);
+    this.#idle = setTimeout(() => this.#onIdle(), options.idleTimeoutMs);
+    socket.setNoDelay(true);
+    socket.on('data', (chunk) => this.#onData(chunk));
+    socket.on('end', () => this.#onEnd());
+    socket.on('close', () => clearTimeout(this.#idle));
+    // The client is gone; 'close' follows.
+    socket.on('error', () => undefined);
+  }
+
+  /** Takes no more queries; closes when those in flight are answered. */
+  finish(): void {
+    this.#ended = true;
+    // Read on, to nowhere: closing over unread octets would reset the connection and lose the last answers.
+    this.#socket.resume();
+    this.#endWhenAnswered();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#ended) return;
+    this.#frames.push(chunk);
+    this.#takeQueries();
+  }
+
+  #onEnd(): void {
+    this.#ended = true;
+    this.#endWhenAnswered();
+  }
+
+  #endWhenAnswered(): void {
+    if (this.#ended && this.#inFlight === 0) this.#socket.end();
+  }
+
+  /** As many as may be in flight; the rest waits here, and behind it the client. */
+  #takeQueries(): void {
+    while (this.#inFlight < this.#options.maxInFlight) {
+      const frame = this.#frames.next();
+      if (frame.kind !== 'message') {
+        if (frame.kind === 'malformed') this.destroy();
+        else this.#socket.resume();
+        return;
+      }
+      this.#idle.refresh();
+      if (isQuery(frame.wire)) void this.#answer(frame.wire);
+    }
+    this.#socket.pause();
+  }
+
+  async #answer(query: Buffer): Promise<void> {
+    this.#inFlight++;
+    this.#unanswered++;
+    const answer = await answerTo(query, 'tcp', this.#options.exchange);
+    this.#unanswered--;
+    if (answer !== undefined && this.#socket.writable) await this.#write(framed(answer));
+    this.#inFlight--;
+    this.#idle.refresh();
+    if (!this.#ended) this.#takeQueries();
+    this.#endWhenAnswered();
+  }
+
+  #write(frame: Buffer): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#socket.write(frame, () => resolve());
+    return promise;
+  }
+
+  /** Neither a whole query nor a taken answer for long. While an answer is being found, that is not the client's doing. */
+  #onIdle(): void {
+    if (this.#unanswered > 0) this.#idle.refresh();
+    else this.destroy();
+  }
+}

@@ -1,0 +1,134 @@
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
+import { decodeQuery } from '../dns/query.ts';
+import { truncateResponse } from '../dns/walk.ts';
+import { answerTo, CLOSE_TIMEOUT_MS, type Exchange, isQuery, type Listener, settlesWithin } from './listener.ts';
+
+export interface UdpListenerOptions {
+  /** One IP address of this host, not the wildcard. */
+  readonly address: string;
+  readonly port: number;
+  readonly exchange: Exchange;
+  /** Queries answered at the same time; one more is dropped, as by a full socket buffer. */
+  readonly maxInFlight?: number;
+  readonly closeTimeoutMs?: number;
+}
+
+export interface UdpListener extends Listener {
+  /** Queries dropped so far because too many were in flight. */
+  readonly dropped: number;
+}
+
+/** UDP cannot listen there: a reply from a wildcard socket leaves from whatever address the route suggests. */
+export class UdpAddressError extends Error {
+  override readonly name = 'UdpAddressError';
+  readonly address: string;
+
+  constructor(address: string, reason: string) {
+    super(`cannot listen on UDP address "${address}": ${reason}`);
+    this.address = address;
+  }
+}
+
+const MAX_IN_FLIGHT = 4096;
+/** Without EDNS (RFC 1035 section 4.2.1). */
+const PLAIN_OCTETS = 512;
+/** The most that reaches everybody without fragments, whatever a client advertises. */
+const MOST_OCTETS = 1232;
+
+/**
+ * Answers DNS over UDP. Truncates to what the client takes; answers no responses.
+ *
+ * @throws UdpAddressError for a wildcard or a name; the socket's own error when it cannot bind.
+ */
+export async function listenUdp(options: UdpListenerOptions): Promise<UdpListener> {
+  const { address, port } = options;
+  checkAddress(address);
+  const socket = createSocket({ type: isIP(address) === 6 ? 'udp6' : 'udp4', ipv6Only: isIP(address) === 6 });
+  try {
+    socket.bind({ address, port });
+    await once(socket, 'listening');
+    return new DatagramListener(socket, options);
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+function checkAddress(address: string): void {
+  if (isIP(address) === 0) throw new UdpAddressError(address, 'it is no IP address');
+  if (ipaddr.process(address).range() !== 'unspecified') return;
+  throw new UdpAddressError(address, 'replies from the wildcard leave from the wrong address; name each address');
+}
+
+class DatagramListener implements UdpListener {
+  readonly address: string;
+  readonly port: number;
+  dropped = 0;
+  readonly #socket: Socket;
+  readonly #exchange: Exchange;
+  readonly #maxInFlight: number;
+  readonly #closeTimeoutMs: number;
+  readonly #inFlight = new Set<Promise<void>>();
+  #closed: Promise<void> | undefined;
+  #canSend = true;
+
+  constructor(socket: Socket, options: UdpListenerOptions) {
+    const { address, port } = socket.address();
+    const { exchange, maxInFlight = MAX_IN_FLIGHT, closeTimeoutMs = CLOSE_TIMEOUT_MS } = options;
+    this.address = address;
+    this.port = port;
+    this.#socket = socket;
+    this.#exchange = exchange;
+    this.#maxInFlight = maxInFlight;
+    this.#closeTimeoutMs = closeTimeoutMs;
+    socket.on('message', (query, client) => this.#receive(query, client));
+    // A datagram that could not be received or sent is lost, as datagrams are; the socket stays.
+    socket.on('error', () => undefined);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#drain();
+    return this.#closed;
+  }
+
+  async #drain(): Promise<void> {
+    this.#socket.removeAllListeners('message');
+    await settlesWithin(Promise.all(this.#inFlight), this.#closeTimeoutMs);
+    this.#canSend = false;
+    const closed = once(this.#socket, 'close');
+    this.#socket.close();
+    await closed;
+  }
+
+  #receive(query: Buffer, client: RemoteInfo): void {
+    // Nobody can be answered at port 0: it is forged.
+    if (!isQuery(query) || client.port === 0) return;
+    if (this.#inFlight.size >= this.#maxInFlight) {
+      this.dropped++;
+      return;
+    }
+    const answered: Promise<void> = this.#answer(query, client).finally(() => this.#inFlight.delete(answered));
+    this.#inFlight.add(answered);
+  }
+
+  async #answer(query: Buffer, { address, port }: RemoteInfo): Promise<void> {
+    const answer = await answerTo(query, 'udp', this.#exchange);
+    if (answer === undefined || !this.#canSend) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#socket.send(fitted(answer, query), port, address, () => resolve());
+    await promise;
+  }
+}
+
+function fitted(answer: Buffer, query: Buffer): Buffer {
+  return answer.length <= PLAIN_OCTETS ? answer : truncateResponse(answer, octetsTakenBy(query));
+}
+
+function octetsTakenBy(query: Buffer): number {
+  const decoded = decodeQuery(query);
+  const advertised = (decoded.ok && decoded.query.edns?.udpSize) || PLAIN_OCTETS;
+  return Math.min(Math.max(PLAIN_OCTETS, advertised), MOST_OCTETS);
+}
