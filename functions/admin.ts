@@ -10,14 +10,14 @@ import { createPool } from '../src/vip/pool.ts';
 
 /** Both end before the platform would: init after 10 s, the function after 15 s. */
 const OPEN_TIMEOUT_MS = 8_000;
-const ADMIN_TIMEOUT_MS = 12_000;
+const ADMIN_TIMEOUT_MS = 10_000;
 
 const { table, location, tombstoneMs, pools } = deployedSettings(process.env);
 
 const client = new DynamoDBClient({
   ...location,
   maxAttempts: 4,
-  requestHandler: { connectionTimeout: 1000, requestTimeout: 3000, throwOnRequestTimeout: true },
+  requestHandler: { connectionTimeout: 300, requestTimeout: 3000, throwOnRequestTimeout: true },
 });
 const source = { client, table };
 const pool = createPool(pools);

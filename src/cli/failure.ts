@@ -18,18 +18,17 @@ export class ServerRefusal extends CommandFailure {
   }
 }
 
-/** A refusal in kubectl's words; `during` says what was being done. */
-export function refusalText({ reason = 'Unknown', message = '', details }: Status, during?: string): string {
+/** What a Status says, with several causes a line each. */
+export function statusText({ message = '', details }: Status): string {
   const causes = details?.causes ?? [];
-  const what =
-    causes.length > 1
-      ? [
-          `${details?.kind}.${details?.group} "${details?.name}" is invalid:`,
-          ...causes.map(({ field, message: why }) => (field === '' ? `* ${why}` : `* ${field}: ${why}`)),
-        ].join('\n')
-      : message;
-  return `Error from server (${reason}): ${during === undefined ? '' : `${during}: `}${what}`;
+  if (causes.length < 2) return message;
+  const lines = causes.map(({ field, message: why }) => (field === '' ? `* ${why}` : `* ${field}: ${why}`));
+  return [`${details?.kind}.${details?.group} "${details?.name}" is invalid:`, ...lines].join('\n');
 }
+
+/** A refusal in kubectl's words; `during` says what was being done. */
+export const refusalText = (status: Status, during?: string): string =>
+  `Error from server (${status.reason ?? 'Unknown'}): ${during === undefined ? '' : `${during}: `}${statusText(status)}`;
 
 /** Writes one failure to stderr, and makes the command end with exit code 1. */
 export function reportFailure(io: Io, text: string): void {

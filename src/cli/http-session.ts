@@ -20,6 +20,8 @@ export interface HttpReply {
   readonly body: Buffer;
   /** For traces. */
   readonly peer: string;
+  /** Until the connection stood, TLS included; 0 where one was kept. */
+  readonly connectMs: number;
   readonly elapsedMs: number;
 }
 
@@ -124,6 +126,7 @@ export function openHttpSession(connection: Connection): HttpSession {
     const started = performance.now();
     const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
     const length = { 'content-length': String(Buffer.byteLength(body ?? '')) };
+    let connected = started;
     request(url, {
       method,
       path: `${prefix}${target}`,
@@ -131,13 +134,16 @@ export function openHttpSession(connection: Connection): HttpSession {
       signal,
       headers: { ...headers, ...authorization, ...(body === undefined ? {} : length) },
     })
+      .on('socket', (socket) =>
+        socket.once(secure ? 'secureConnect' : 'connect', () => (connected = performance.now())),
+      )
       .on('response', resolve)
       .on('error', reject)
       .end(body);
     const response = await promise;
     const { statusCode: status = 0, headers: received, socket } = response;
-    const peer = peerOf(socket);
-    return { status, headers: received, peer, body: await readBody(response), elapsedMs: performance.now() - started };
+    const reply = { status, headers: received, peer: peerOf(socket), connectMs: connected - started };
+    return { ...reply, body: await readBody(response), elapsedMs: performance.now() - started };
   }
 
   return {

@@ -4,15 +4,16 @@ export async function* inOrder<T, R>(
   limit: number,
   work: (item: T) => Promise<R>,
 ): AsyncGenerator<R, void> {
-  const underWay: Promise<R>[] = [];
-  for (const item of items) {
-    if (underWay.length === limit) yield (await underWay.shift()) as R;
+  const results: Promise<R>[] = [];
+  for (const [at, item] of items.entries()) {
+    const due = results[at - limit];
+    if (due) yield await due;
     const result = work(item);
     // It may fail while an earlier one is awaited: that is heard of in its turn.
     result.catch(() => undefined);
-    underWay.push(result);
+    results.push(result);
   }
-  for (const result of underWay) yield await result;
+  for (const result of results.slice(-limit)) yield await result;
 }
 
 /** The same work, but items that have a key in common are worked on one after another, in the order they come in. */

@@ -1,6 +1,6 @@
 import { GROUP } from '../http/status.ts';
 import type { ManifestDocument } from '../serviceentry/manifest.ts';
-import type { ApplyTarget } from './admin-client.ts';
+import type { ApplyTarget, EntryKey } from './admin-client.ts';
 
 /** What an object of a manifest is about, as far as it must be known to address it; or why it cannot be. */
 export type TargetRead =
@@ -20,7 +20,8 @@ const problem = (text: string): TargetRead => ({ ok: false, problem: text });
 
 /** As Kubernetes judges what stands in a path; whether it is a good name is for the server to say. */
 export function nameProblem(what: string, name: string): string | undefined {
-  const why = name === '.' || name === '..' ? `may not be "${name}"` : /[/%]/.exec(name) && 'may not contain "/" or "%"';
+  const why =
+    name === '.' || name === '..' ? `may not be "${name}"` : /[/%]/.exec(name) && 'may not contain "/" or "%"';
   return why ? `invalid ${what} ${JSON.stringify(name)}: ${why}` : undefined;
 }
 
@@ -32,14 +33,19 @@ export function readTarget({ value }: ManifestDocument, namespace: string | unde
   if (typeof apiVersion !== 'string' || apiVersion === '') return problem('apiVersion is not set');
   const version = VERSIONS.find((known) => apiVersion === `${GROUP}/${known}`);
   if (kind !== 'ServiceEntry' || version === undefined) return problem(unsupported(kind, apiVersion));
-  if (!isObject(metadata)) return problem('metadata is not an object');
-  const { name, namespace: own = '' } = metadata;
-  if (typeof name !== 'string' || name === '') return problem('metadata.name is not set');
-  if (own !== null && typeof own !== 'string') return problem('metadata.namespace is not a text');
-  if (own && namespace && own !== namespace) return problem(mismatch(own, namespace));
-  const place = own || namespace || DEFAULT_NAMESPACE;
-  const wrong = nameProblem('name', name) ?? nameProblem('namespace', place);
-  return wrong === undefined ? { ok: true, target: { namespace: place, name, version, value } } : problem(wrong);
+  const key = readKey(metadata, namespace);
+  return typeof key === 'string' ? problem(key) : { ok: true, target: { ...key, version, value } };
+}
+
+/** Namespace and name, or what is wrong with them. */
+function readKey(metadata: unknown, asked: string | undefined): EntryKey | string {
+  if (!isObject(metadata)) return 'metadata is not an object';
+  const { name, namespace: own = null } = metadata;
+  if (typeof name !== 'string' || name === '') return 'metadata.name is not set';
+  if (own !== null && typeof own !== 'string') return 'metadata.namespace is not a text';
+  if (own && asked && own !== asked) return mismatch(own, asked);
+  const namespace = own || asked || DEFAULT_NAMESPACE;
+  return nameProblem('name', name) ?? nameProblem('namespace', namespace) ?? { namespace, name };
 }
 
 const unsupported = (kind: string, apiVersion: string): string =>

@@ -62,6 +62,7 @@ class UpstreamForwarder implements Forwarder {
   }
 
   #routeFor(name: DomainName): UpstreamGroup | undefined {
+    if (this.#routes.size === 0) return undefined;
     for (let suffix: DomainName | undefined = name; suffix !== undefined; suffix = parentOf(suffix)) {
       const group = this.#routes.get(suffix);
       if (group !== undefined) return group;

@@ -1,7 +1,7 @@
 import type { HostClaim } from '../serviceentry/claim.ts';
 import type { ServiceEntry } from '../serviceentry/service-entry.ts';
 import type { Tombstone } from '../vip/plan.ts';
-import type { HeldVip } from './state.ts';
+import type { HeldVip, PendingWrite } from './state.ts';
 
 /** What a change demands of the (host, namespace) it touches. Strangers' namespaces are never part of it. */
 export type HostCondition =
@@ -60,15 +60,22 @@ export interface HostAction {
   readonly changes: readonly HostChange[];
 }
 
-export type EntryAction =
-  | { readonly on: 'entry'; readonly kind: 'put'; readonly entry: ServiceEntry; readonly expect: string | undefined }
-  | {
-      readonly on: 'entry';
-      readonly kind: 'delete';
-      readonly namespace: string;
-      readonly name: string;
-      readonly expect: string;
-    };
+/** What the item of an entry has to be for an action on it; absent fields mean that there is no such thing. */
+export interface EntryCondition {
+  readonly resourceVersion?: string;
+  readonly pendingWriteId?: string;
+}
+
+export type EntryAction = { readonly on: 'entry'; readonly namespace: string; readonly name: string } & (
+  | { readonly kind: 'put'; readonly entry: ServiceEntry; readonly expect: EntryCondition }
+  | { readonly kind: 'delete'; readonly expect: EntryCondition }
+  /** Announces a write of several transactions. */
+  | { readonly kind: 'begin'; readonly pending: PendingWrite; readonly expect: EntryCondition }
+  /** The announced write is still this one. */
+  | { readonly kind: 'check'; readonly writeId: string }
+  /** Withdraws the announcement; the entry in force stays as it is. */
+  | { readonly kind: 'withdraw'; readonly expect: EntryCondition }
+);
 
 /** One item of the transaction. No two actions of a change are on the same item. */
 export type Action = EntryAction | HostAction | BlockAction | VipAction;

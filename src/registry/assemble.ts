@@ -1,42 +1,11 @@
-import type { ServiceEntry } from '../serviceentry/service-entry.ts';
-import type { Pick, Tombstone } from '../vip/plan.ts';
+import type { Tombstone } from '../vip/plan.ts';
 import { blockOfSlot } from '../vip/pool.ts';
-import type {
-  Action,
-  BlockAction,
-  EntryAction,
-  HostAction,
-  HostChange,
-  SlotChange,
-  VipAction,
-  WholeBlockChange,
-} from './action.ts';
+import type { Action, BlockAction, HostAction, HostChange, SlotChange, VipAction, WholeBlockChange } from './action.ts';
 import type { ChangeContext, Intent } from './change.ts';
-import { agreementOf, type HostStep } from './host-change.ts';
-import type { PinChanges } from './pin-change.ts';
-import { type EntryState, entryKey, type HeldVip, NO_HOST, type RegistryView } from './state.ts';
-
-/** A step whose VIP has been decided. */
-export interface SettledStep extends HostStep {
-  readonly pick?: Pick;
-  readonly vipAfter?: HeldVip;
-}
-
-export interface SettledChange {
-  readonly intent: Intent;
-  readonly current: EntryState | undefined;
-  /** As it will be stored; undefined when it goes. */
-  readonly entry: ServiceEntry | undefined;
-  readonly steps: readonly SettledStep[];
-  readonly pins: PinChanges;
-}
-
-function entryAction({ intent, current, entry }: SettledChange): EntryAction {
-  if (entry) return { on: 'entry', kind: 'put', entry, expect: current?.resourceVersion };
-  if (!current) throw new Error(`no entry ${entryKey(intent.namespace, intent.name)} to delete`);
-  const { namespace, name } = intent;
-  return { on: 'entry', kind: 'delete', namespace, name, expect: current.resourceVersion };
-}
+import { agreementOf } from './host-change.ts';
+import type { BlockPins } from './pin-change.ts';
+import type { SettledStep } from './settle.ts';
+import { entryKey, NO_HOST, type RegistryView } from './state.ts';
 
 function hostChange(step: SettledStep, intent: Intent, registry: RegistryView): HostChange {
   const state = registry.host(step.host) ?? NO_HOST;
@@ -61,11 +30,11 @@ function pointsAt(holder: Tombstone, poolId: string, slot: number, registry: Reg
 
 function clearPointers(
   changes: Map<string, HostChange[]>,
-  change: SettledChange,
+  steps: readonly SettledStep[],
   registry: RegistryView,
   poolId: string,
 ): void {
-  for (const { pick } of change.steps) {
+  for (const { pick } of steps) {
     const holder = pick?.reclaims;
     if (!holder || !pointsAt(holder, poolId, pick.slot, registry)) continue;
     const mine = changes.get(holder.host) ?? [];
@@ -80,11 +49,14 @@ function clearPointers(
   }
 }
 
-function hostActions(change: SettledChange, registry: RegistryView, context: ChangeContext): HostAction[] {
-  const changes = new Map<string, HostChange[]>(
-    change.steps.map((step) => [step.host, [hostChange(step, change.intent, registry)]]),
-  );
-  clearPointers(changes, change, registry, context.pool.id);
+function hostActions(
+  intent: Intent,
+  steps: readonly SettledStep[],
+  registry: RegistryView,
+  context: ChangeContext,
+): HostAction[] {
+  const changes = new Map<string, HostChange[]>(steps.map((step) => [step.host, [hostChange(step, intent, registry)]]));
+  clearPointers(changes, steps, registry, context.pool.id);
   return [...changes].map(([host, list]) => ({ on: 'host', host, changes: list }));
 }
 
@@ -114,7 +86,12 @@ function vipAction(step: SettledStep, namespace: string): VipAction | undefined 
     : undefined;
 }
 
-function blockActions(change: SettledChange, now: number): BlockAction[] {
+function blockActions(
+  intent: Intent,
+  steps: readonly SettledStep[],
+  pins: readonly BlockPins[],
+  now: number,
+): BlockAction[] {
   const blocks = new Map<string, { poolId: string; number: number; slots: SlotChange[]; whole?: WholeBlockChange }>();
   const at = (poolId: string, number: number) => {
     const key = `${poolId}#${number}`;
@@ -122,22 +99,30 @@ function blockActions(change: SettledChange, now: number): BlockAction[] {
     blocks.set(key, block);
     return block;
   };
-  for (const step of change.steps) {
-    const slot = slotChange(step, change.intent.namespace);
+  for (const step of steps) {
+    const slot = slotChange(step, intent.namespace);
     if (slot) at(slot.poolId, blockOfSlot(slot.change.slot)).slots.push(slot.change);
   }
-  for (const pin of change.pins.slots) at(pin.poolId, blockOfSlot(pin.change.slot)).slots.push(pin.change);
-  for (const pin of change.pins.blocks) at(pin.poolId, pin.number).whole = pin.change;
+  for (const pin of pins) {
+    const block = at(pin.poolId, pin.number);
+    block.slots.push(...pin.slots);
+    if (pin.whole) block.whole = pin.whole;
+  }
   return [...blocks.values()].map((block) => ({ on: 'block', now, ...block }));
 }
 
-/** The items of one transaction, each touched once. */
-export function assembleActions(change: SettledChange, registry: RegistryView, context: ChangeContext): Action[] {
-  const vips = change.steps.flatMap((step) => vipAction(step, change.intent.namespace) ?? []);
-  return [
-    entryAction(change),
-    ...hostActions(change, registry, context),
-    ...blockActions(change, context.now),
-    ...vips,
-  ];
+/** Items that a step takes at most: its host and, where its VIP moves, the VIP, the block and a last holder's host. */
+export const costOf = (step: SettledStep): number =>
+  step.vip.kind === 'none' || step.vip.kind === 'keep' ? 1 : step.pick?.reclaims ? 4 : 3;
+
+/** The items that steps and pins touch, each once. */
+export function assembleActions(
+  intent: Intent,
+  steps: readonly SettledStep[],
+  pins: readonly BlockPins[],
+  registry: RegistryView,
+  context: ChangeContext,
+): Action[] {
+  const vips = steps.flatMap((step) => vipAction(step, intent.namespace) ?? []);
+  return [...hostActions(intent, steps, registry, context), ...blockActions(intent, steps, pins, context.now), ...vips];
 }

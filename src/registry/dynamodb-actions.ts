@@ -4,13 +4,14 @@ import type {
   Action,
   BlockAction,
   EntryAction,
+  EntryCondition,
   HostAction,
   HostChange,
   SlotChange,
   VipAction,
   WholeBlockChange,
 } from './action.ts';
-import { ATTRIBUTE, encodeClaim, encodeObject, encodeTombstone, encodeVip } from './dynamodb-items.ts';
+import { ATTRIBUTE, encodeClaim, encodeObject, encodePending, encodeTombstone, encodeVip } from './dynamodb-items.ts';
 import { blockItem, counterItem, entryItem, hostItem, type ItemKey, vipItem } from './keys.ts';
 
 /** Collects the parts of one update: what DynamoDB wants as four strings and two maps. */
@@ -62,28 +63,32 @@ class Update {
     return this;
   }
 
-  item(table: string, key: ItemKey): TransactWriteItem {
-    const expression = Object.entries(this.#clauses)
-      .flatMap(([verb, parts]) => (parts.length > 0 ? [`${verb} ${parts.join(', ')}`] : []))
-      .join(' ');
+  /** What every kind of action has: the item, and the conditions on it. */
+  #guarded(table: string, key: ItemKey) {
     const values = this.#values.map((value, index) => [`:v${index}`, value]);
+    const names = [...this.#names].map(([name, placeholder]) => [placeholder, name]);
     return {
-      Update: {
-        TableName: table,
-        Key: marshalKey(key),
-        UpdateExpression: expression,
-        ...(this.#conditions.length > 0 ? { ConditionExpression: this.#conditions.join(' AND ') } : {}),
-        ...(this.#names.size > 0
-          ? {
-              ExpressionAttributeNames: Object.fromEntries(
-                [...this.#names].map(([name, placeholder]) => [placeholder, name]),
-              ),
-            }
-          : {}),
-        ...(values.length > 0 ? { ExpressionAttributeValues: Object.fromEntries(values) } : {}),
-        ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
-      },
+      TableName: table,
+      Key: marshalKey(key),
+      ...(this.#conditions.length > 0 ? { ConditionExpression: this.#conditions.join(' AND ') } : {}),
+      ...(names.length > 0 ? { ExpressionAttributeNames: Object.fromEntries(names) } : {}),
+      ...(values.length > 0 ? { ExpressionAttributeValues: Object.fromEntries(values) } : {}),
+      ReturnValuesOnConditionCheckFailure: 'ALL_OLD' as const,
     };
+  }
+
+  item(table: string, key: ItemKey): TransactWriteItem {
+    const clauses = Object.entries(this.#clauses);
+    const parts = clauses.flatMap(([verb, terms]) => (terms.length > 0 ? [`${verb} ${terms.join(', ')}`] : []));
+    return { Update: { ...this.#guarded(table, key), UpdateExpression: parts.join(' ') } };
+  }
+
+  delete(table: string, key: ItemKey): TransactWriteItem {
+    return { Delete: this.#guarded(table, key) };
+  }
+
+  check(table: string, key: ItemKey): TransactWriteItem {
+    return { ConditionCheck: { ConditionExpression: '', ...this.#guarded(table, key) } };
   }
 }
 
@@ -94,29 +99,43 @@ export const marshalKey = (key: ItemKey): { pk: AttributeValue; sk: AttributeVal
 
 const numeric = (value: number): AttributeValue => ({ N: String(value) });
 
+function requireEntry(update: Update, { resourceVersion, pendingWriteId }: EntryCondition): void {
+  const version = update.name('resourceVersion');
+  const pending = update.name('pending');
+  update.require(
+    resourceVersion === undefined
+      ? `attribute_not_exists(${version})`
+      : `${version} = ${update.value({ S: resourceVersion })}`,
+  );
+  update.require(
+    pendingWriteId === undefined
+      ? `attribute_not_exists(${pending})`
+      : `${pending}.${update.name('writeId')} = ${update.value({ S: pendingWriteId })}`,
+  );
+}
+
 function entryTransactItem(action: EntryAction, table: string, writeId: string): TransactWriteItem {
-  const expected = {
-    ConditionExpression: 'resourceVersion = :expected',
-    ExpressionAttributeValues: { ':expected': { S: action.expect ?? '' } },
-  };
-  if (action.kind === 'delete') {
-    const key = marshalKey(entryItem(action.namespace, action.name));
-    return { Delete: { TableName: table, Key: key, ...expected, ReturnValuesOnConditionCheckFailure: 'ALL_OLD' } };
+  const key = entryItem(action.namespace, action.name);
+  const update = new Update();
+  switch (action.kind) {
+    case 'put':
+      requireEntry(update, action.expect);
+      update.set('object', encodeObject(action.entry));
+      update.set('resourceVersion', { S: action.entry.metadata.resourceVersion ?? '' }).set('writeId', { S: writeId });
+      return update.remove(update.name('pending')).item(table, key);
+    case 'begin':
+      requireEntry(update, action.expect);
+      return update.set('pending', encodePending(action.pending)).item(table, key);
+    case 'withdraw':
+      requireEntry(update, action.expect);
+      return update.remove(update.name('pending')).item(table, key);
+    case 'check':
+      update.require(`${update.name('pending')}.${update.name('writeId')} = ${update.value({ S: action.writeId })}`);
+      return update.check(table, key);
+    case 'delete':
+      requireEntry(update, action.expect);
+      return update.delete(table, key);
   }
-  const { entry } = action;
-  return {
-    Put: {
-      TableName: table,
-      Item: {
-        ...marshalKey(entryItem(entry.metadata.namespace, entry.metadata.name)),
-        object: encodeObject(entry),
-        resourceVersion: { S: entry.metadata.resourceVersion ?? '' },
-        writeId: { S: writeId },
-      },
-      ...(action.expect === undefined ? { ConditionExpression: 'attribute_not_exists(pk)' } : expected),
-      ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
-    },
-  };
 }
 
 function requireHost(update: Update, { namespace, condition }: HostChange): void {
@@ -260,9 +279,7 @@ function transactItem(action: Action, table: string, writeId: string): TransactW
 export function keyOfAction(action: Action): ItemKey {
   switch (action.on) {
     case 'entry':
-      return action.kind === 'put'
-        ? entryItem(action.entry.metadata.namespace, action.entry.metadata.name)
-        : entryItem(action.namespace, action.name);
+      return entryItem(action.namespace, action.name);
     case 'host':
       return hostItem(action.host);
     case 'block':

@@ -1,6 +1,6 @@
 import { type DynamoDBClient, GetItemCommand, paginateQuery } from '@aws-sdk/client-dynamodb';
 import { marshalKey } from './dynamodb-actions.ts';
-import { decodeEntry, type Item } from './dynamodb-items.ts';
+import { decodeStored, type Item } from './dynamodb-items.ts';
 import type { TableClient } from './dynamodb-snapshot.ts';
 import { CHANGES, ENTRIES, entryItem } from './keys.ts';
 import type { EntryReader } from './writer.ts';
@@ -41,13 +41,13 @@ export function createDynamoDbEntries({ client, table }: TableClient): EntryRead
         ConsistentRead: true,
       });
       const { Item } = await client.send(command, { abortSignal: signal });
-      return Item && decodeEntry(Item).entry;
+      return Item && decodeStored(Item)?.entry;
     },
     async list(namespace, signal) {
       // The counters first: a list may then show more than its resourceVersion says, never less.
       const counters = await queryAll(client, table, CHANGES, '', signal);
       const items = await queryAll(client, table, ENTRIES, namespace === undefined ? '' : `${namespace}/`, signal);
-      return { items: items.map((item) => decodeEntry(item).entry), resourceVersion: commits(counters) };
+      return { items: items.flatMap((item) => decodeStored(item)?.entry ?? []), resourceVersion: commits(counters) };
     },
   };
 }

@@ -4,7 +4,15 @@ import type { HostClaim } from '../serviceentry/claim.ts';
 import type { ServiceEntry } from '../serviceentry/service-entry.ts';
 import type { HostRecord, NamespaceRecord } from '../table/host.ts';
 import { type Block, EMPTY_BLOCK, type Tombstone } from '../vip/plan.ts';
-import { type EntryState, entryOfClaim, type HeldVip, type HostState, type NamespaceState } from './state.ts';
+import {
+  type EntryState,
+  entryOfClaim,
+  type HeldVip,
+  type HostState,
+  type NamespaceState,
+  type PendingWrite,
+  type StoredEntry,
+} from './state.ts';
 
 export type Item = Record<string, AttributeValue>;
 
@@ -61,9 +69,32 @@ function decodeObject(value: AttributeValue | undefined): ServiceEntry {
   throw new ItemFormatError('an entry item has no object');
 }
 
-export function decodeEntry(item: Item): EntryState {
+export const encodePending = ({ writeId, until, entry, superseded }: PendingWrite): AttributeValue => ({
+  M: {
+    writeId: { S: writeId },
+    until: { N: String(until) },
+    ...(entry ? { object: encodeObject(entry) } : {}),
+    ...(superseded.length > 0 ? { superseded: { L: superseded.map(encodeObject) } } : {}),
+  },
+});
+
+function decodePending(map: Item): PendingWrite {
+  const entry = map.object && decodeObject(map.object);
+  const superseded = (map.superseded?.L ?? []).map(decodeObject);
+  return { writeId: text(map, 'writeId'), until: number(map, 'until'), superseded, ...(entry ? { entry } : {}) };
+}
+
+/** The entry in force; none while its first write is under way. */
+export function decodeStored(item: Item): StoredEntry | undefined {
+  if (!item.object) return undefined;
   const entry = decodeObject(item.object);
   return { entry, resourceVersion: text(item, 'resourceVersion'), writeId: text(item, 'writeId') };
+}
+
+export function decodeEntry(item: Item): EntryState {
+  const stored = decodeStored(item);
+  const pending = item.pending?.M && decodePending(item.pending.M);
+  return { ...(stored ? { stored } : {}), ...(pending ? { pending } : {}) };
 }
 
 /** A claim without what its key and its item already say. */

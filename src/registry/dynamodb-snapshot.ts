@@ -1,6 +1,5 @@
 import { BatchGetItemCommand, type DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
 import type { Block, KnownBlocks } from '../vip/plan.ts';
-import type { Reads } from './change.ts';
 import { marshalKey } from './dynamodb-actions.ts';
 import { decodeBlock, decodeEntry, decodeHolder, decodeHost, decodeSuffixes, type Item } from './dynamodb-items.ts';
 import {
@@ -15,7 +14,8 @@ import {
   SUFFIXES,
   vipItem,
 } from './keys.ts';
-import { type EntryState, type HostState, NO_HOST, type RegistryView } from './state.ts';
+import type { Reads } from './reads.ts';
+import { type EntryState, type HostState, NO_ENTRY, NO_HOST, type RegistryView } from './state.ts';
 
 /** BatchGetItem takes at most this many keys. */
 const BATCH = 100;
@@ -77,9 +77,10 @@ export class Snapshot implements RegistryView {
     this.#poolId = poolId;
   }
 
-  entry(namespace: string, name: string): EntryState | null | undefined {
+  entry(namespace: string, name: string): EntryState | undefined {
     const item = this.#items.get(keyText(entryItem(namespace, name)));
-    return item ? decodeEntry(item) : item;
+    if (item === undefined) return undefined;
+    return item ? decodeEntry(item) : NO_ENTRY;
   }
 
   host(host: string): HostState | undefined {

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { TransactionCanceledException, TransactWriteItemsCommand } from '@aws-sdk/client-dynamodb';
-import type { ServiceEntry } from '../serviceentry/service-entry.ts';
 import type { Pool } from '../vip/pool.ts';
 import { type Change, type Intent, planChange } from './change.ts';
 import { keyOfAction, transactItems } from './dynamodb-actions.ts';
@@ -8,7 +7,7 @@ import { isTransient } from './dynamodb-faults.ts';
 import { createMakeFindable, type MakeFindable } from './dynamodb-findable.ts';
 import { pause, Snapshot, type TableClient } from './dynamodb-snapshot.ts';
 import { PoolMismatchError, RegistryUnavailableError } from './errors.ts';
-import type { RegistryWriter, Rejection, WriteOptions, WriteOutcome } from './writer.ts';
+import type { RegistryWriter, Rejection, WriteOutcome } from './writer.ts';
 
 export interface WriterOptions {
   /** The pool that allocations come from: it must be the table's active one. */
@@ -25,20 +24,19 @@ type CommittingChange = Extract<Change, { kind: 'write' }>;
 /** A try that did not end the write: try again at once, with what was learnt, or after a pause. */
 type Again = 'again' | 'later';
 
-/** TransactWriteItems takes at most this many items. */
-const LARGEST_TRANSACTION = 100;
-
 /** One write, from what is wanted to what was committed: read, plan, commit under conditions, learn, plan again. */
 class Write {
   readonly #source: TableClient;
   readonly #options: WriterOptions;
   readonly #makeFindable: MakeFindable;
-  readonly #intent: Intent;
+  #intent: Intent;
   readonly #dryRun: boolean;
   readonly #writeId = randomUUID();
   readonly #snapshot: Snapshot;
   /** Sent, but nobody said whether it was committed. */
   #unacknowledged: CommittingChange | undefined;
+  /** Why the announced write is being undone. */
+  #rejection: Rejection | undefined;
 
   constructor(
     source: TableClient,
@@ -75,18 +73,35 @@ class Write {
 
   async #try(signal: AbortSignal): Promise<WriteOutcome | Again> {
     const change = await this.#plan(signal);
-    if (this.#unacknowledged && this.#isCommitted()) return outcomeOf(this.#unacknowledged);
-    if (change.kind === 'unchanged') return { kind: 'unchanged', entry: change.entry, hosts: [] };
-    if (change.kind === 'rejected') return change;
-    if (change.actions.length >= LARGEST_TRANSACTION) return tooManyHosts(change);
-    if (this.#dryRun) return outcomeOf(change);
-    await this.#makeFindable(change.claims, this.#snapshot.suffixes, signal);
-    return this.#commit(change, signal);
+    if (this.#unacknowledged && this.#isCommitted()) return this.#rejection ?? outcomeOf(this.#unacknowledged);
+    switch (change.kind) {
+      case 'unchanged':
+        return { kind: 'unchanged', entry: change.entry, hosts: [] };
+      case 'rejected':
+        return this.#reject(change);
+      case 'busy':
+        this.#snapshot.forget();
+        return 'later';
+      case 'write':
+        if (this.#dryRun) return outcomeOf(change);
+        await this.#makeFindable(change.claims, this.#snapshot.suffixes, signal);
+        return this.#commit(change, signal);
+    }
+  }
+
+  /** Half a write cannot stay: what was announced is undone, and then it is as if nothing had been asked. */
+  #reject(rejection: Rejection): WriteOutcome | Again {
+    const { namespace, name } = this.#intent;
+    const { pending } = this.#snapshot.entry(namespace, name) ?? {};
+    if (pending?.writeId !== this.#writeId || this.#rejection) return rejection;
+    this.#rejection = rejection;
+    this.#intent = { ...this.#intent, goal: { kind: 'restore' } };
+    return 'again';
   }
 
   async #plan(signal: AbortSignal): Promise<Exclude<Change, { kind: 'reads' }>> {
     const { pool, draining, tombstoneMs, now = Date.now } = this.#options;
-    const context = { pool, draining, tombstoneMs, uid: this.#writeId, now: now() };
+    const context = { pool, draining, tombstoneMs, writeId: this.#writeId, now: now() };
     for (;;) {
       const change = planChange(this.#intent, this.#snapshot, context);
       if (change.kind !== 'reads') return change;
@@ -100,12 +115,14 @@ class Write {
     const items = transactItems(change.actions, this.#intent, this.#source.table, this.#writeId);
     try {
       await this.#source.client.send(new TransactWriteItemsCommand({ TransactItems: items }), { abortSignal: signal });
-      return outcomeOf(change);
     } catch (error) {
       if (error instanceof TransactionCanceledException) return this.#learn(error, change);
-      this.#unacknowledged = change;
+      if (change.stage === 'final') this.#unacknowledged = change;
       throw error;
     }
+    if (change.stage === 'final') return this.#rejection ?? outcomeOf(change);
+    this.#snapshot.forget();
+    return 'again';
   }
 
   /** What failed conditions saw replaces what had been read. A stranger's transaction in flight costs a pause. */
@@ -126,8 +143,9 @@ class Write {
 
   /** The entry carries our `writeId`; a delete leaves nothing to carry one, and nothing is what was wanted. */
   #isCommitted(): boolean {
-    const entry = this.#snapshot.entry(this.#intent.namespace, this.#intent.name);
-    return this.#intent.desired ? entry?.writeId === this.#writeId : entry === null;
+    const { namespace, name, goal } = this.#intent;
+    const state = this.#snapshot.entry(namespace, name);
+    return goal.kind === 'apply' ? state?.stored?.writeId === this.#writeId : state?.stored === undefined;
   }
 }
 
@@ -137,32 +155,18 @@ const outcomeOf = (change: CommittingChange): WriteOutcome => ({
   hosts: change.hosts,
 });
 
-const tooManyHosts = (change: CommittingChange): Rejection => ({
-  kind: 'rejected',
-  reason: 'TooLarge',
-  message: `spec.hosts: ${change.hosts.length} hosts are more than one write can carry; split the entry`,
-});
-
 /** The writer over a DynamoDB table that `openRegistry` has prepared. */
 export function createDynamoDbWriter(source: TableClient, options: WriterOptions): RegistryWriter {
   const makeFindable = createMakeFindable(source);
   const write = (intent: Intent, dryRun: boolean | undefined, signal: AbortSignal) =>
     new Write(source, options, makeFindable, intent, dryRun ?? false).run(signal);
-  const intentOf = (
-    namespace: string,
-    name: string,
-    desired: ServiceEntry | undefined,
-    given: WriteOptions,
-  ): Intent => ({
-    namespace,
-    name,
-    desired,
-    precondition: given.precondition ?? { kind: 'none' },
-  });
   return {
-    apply: (entry, given, signal) =>
-      write(intentOf(entry.metadata.namespace, entry.metadata.name, entry, given), given.dryRun, signal),
-    remove: (namespace, name, given, signal) =>
-      write(intentOf(namespace, name, undefined, given), given.dryRun, signal),
+    apply(entry, { precondition = { kind: 'none' }, dryRun }, signal) {
+      const { namespace, name } = entry.metadata;
+      return write({ namespace, name, goal: { kind: 'apply', entry }, precondition }, dryRun, signal);
+    },
+    remove(namespace, name, { precondition = { kind: 'none' }, dryRun }, signal) {
+      return write({ namespace, name, goal: { kind: 'delete' }, precondition }, dryRun, signal);
+    },
   };
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ObjectMeta, ServiceEntry, ServiceEntryStatus } from '../serviceentry/service-entry.ts';
-import type { EntryState, HeldVip } from './state.ts';
+import type { HeldVip, StoredEntry } from './state.ts';
 import type { Precondition, Rejection } from './writer.ts';
 
 export interface RevisionContext {
@@ -83,14 +83,18 @@ export function withStatus(
 const rejected = (reason: Rejection['reason'], message: string): Rejection => ({ kind: 'rejected', reason, message });
 
 /** Why a write may not go ahead against the entry in force, or undefined. */
-export function refusal(precondition: Precondition, current: EntryState | null, name: string): Rejection | undefined {
-  if (precondition.kind === 'absent' && current) {
+export function refusal(
+  precondition: Precondition,
+  stored: StoredEntry | undefined,
+  name: string,
+): Rejection | undefined {
+  if (precondition.kind === 'absent' && stored) {
     return rejected('AlreadyExists', `serviceentries.networking.istio.io "${name}" already exists`);
   }
   if (precondition.kind !== 'present') return undefined;
-  if (!current) return rejected('NotFound', `serviceentries.networking.istio.io "${name}" not found`);
-  const stale = precondition.resourceVersion !== undefined && precondition.resourceVersion !== current.resourceVersion;
-  const other = precondition.uid !== undefined && precondition.uid !== current.entry.metadata.uid;
+  if (!stored) return rejected('NotFound', `serviceentries.networking.istio.io "${name}" not found`);
+  const stale = precondition.resourceVersion !== undefined && precondition.resourceVersion !== stored.resourceVersion;
+  const other = precondition.uid !== undefined && precondition.uid !== stored.entry.metadata.uid;
   if (!stale && !other) return undefined;
   return rejected(
     'Conflict',

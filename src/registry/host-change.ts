@@ -13,6 +13,7 @@ export type VipStep =
 
 export interface HostStep {
   readonly host: string;
+  /** What the entry claims of it now. */
   readonly before: HostClaim | undefined;
   readonly after: HostClaim | undefined;
   /** Claims of other entries of the same namespace. */
@@ -61,15 +62,18 @@ function vipStep(vip: HeldVip | undefined, wanted: boolean): VipStep {
   return wanted ? { kind: 'revive', vip } : { kind: 'none' };
 }
 
-/** A VIP lives while any claim of its namespace on the host qualifies, whichever entry it came with. */
+/**
+ * What a host goes through so that `entry` claims `after` of it, from whatever it claims now: a step that has been
+ * taken is idle. A VIP lives while any claim of its namespace on the host qualifies, whichever entry it came with.
+ */
 export function stepOf(
   host: string,
   state: HostState,
   namespace: string,
   entry: string,
-  before: HostClaim | undefined,
   after: HostClaim | undefined,
 ): HostStep {
+  const before = state.claims.get(entry);
   const others = [...state.claims].flatMap(([key, claim]) =>
     key !== entry && claim.namespace === namespace ? [claim] : [],
   );

@@ -2,83 +2,68 @@ import type { HostClaim } from '../serviceentry/claim.ts';
 import { type Block, EMPTY_BLOCK } from '../vip/plan.ts';
 import { addressesOfSlot, BLOCK_SLOTS, blockOfSlot, type Pool } from '../vip/pool.ts';
 import type { SlotChange, WholeBlockChange } from './action.ts';
-import type { ChangeContext, Intent, Reads } from './change.ts';
+import type { ChangeContext, Intent } from './change.ts';
 import type { HostStep } from './host-change.ts';
 import { MOST_PINNED_BLOCKS, type Pins, pinsOf } from './pins.ts';
+import { type NeedsReads, NO_READS } from './reads.ts';
 import { entryKey, type RegistryView } from './state.ts';
 import type { Rejection } from './writer.ts';
 
-export interface PinChanges {
-  readonly kind: 'pins';
-  readonly slots: readonly { readonly poolId: string; readonly change: SlotChange }[];
-  readonly blocks: readonly { readonly poolId: string; readonly number: number; readonly change: WholeBlockChange }[];
+/** What pinning does to one block. */
+export interface BlockPins {
+  readonly poolId: string;
+  readonly number: number;
+  readonly slots: readonly SlotChange[];
+  readonly whole?: WholeBlockChange;
 }
 
-type PinPlan = PinChanges | { readonly kind: 'reads'; readonly reads: Reads } | Rejection;
+type PinPlan = { readonly kind: 'pins'; readonly blocks: readonly BlockPins[] } | NeedsReads | Rejection;
 
-const READS: Reads = { entry: false, hosts: [], blocks: [], allBlocks: false, vips: [] };
-
-const minus = (a: ReadonlySet<number>, b: ReadonlySet<number>): number[] => [...a].filter((value) => !b.has(value));
-
-interface PinDelta {
+/** The part of one pool that the entry pinned, or may have, and the part that it shall pin. */
+interface PoolPins {
   readonly pool: Pool;
-  readonly added: { readonly slots: readonly number[]; readonly blocks: readonly number[] };
-  readonly removed: { readonly slots: readonly number[]; readonly blocks: readonly number[] };
+  readonly before: Pins;
+  readonly after: Pins;
 }
 
-function deltaOf(pool: Pool, before: Pins, after: Pins): PinDelta {
-  return {
-    pool,
-    added: { slots: minus(after.slots, before.slots), blocks: minus(after.blocks, before.blocks) },
-    removed: { slots: minus(before.slots, after.slots), blocks: minus(before.blocks, after.blocks) },
-  };
+const blocksOf = ({ before, after }: PoolPins): number[] => {
+  const slots = [...before.slots, ...after.slots];
+  return [...new Set([...slots.map(blockOfSlot), ...before.blocks, ...after.blocks])];
+};
+
+function unreadBlocks(pins: PoolPins, registry: RegistryView): { poolId: string; number: number }[] {
+  const known = registry.blocks(pins.pool.id);
+  return blocksOf(pins)
+    .filter((number) => !known.complete && !known.blocks.has(number))
+    .map((number) => ({ poolId: pins.pool.id, number }));
 }
 
-/** Slots that stand in the way of a pin: held by a host, live or tombstoned, other than one this change releases. */
-function occupied(block: Block, slots: readonly number[], own: ReadonlySet<number>, now: number): number[] {
-  return slots.filter((slot) => {
+/** Slots that stand in the way of a pin: held, live or tombstoned, other than those that this change releases. */
+function occupied(block: Block, slots: Iterable<number>, own: ReadonlySet<number>, now: number): number[] {
+  return [...slots].filter((slot) => {
     if (!block.used.has(slot) || own.has(slot)) return false;
     const tombstone = block.tombstones.get(slot);
     return tombstone === undefined || tombstone.until > now;
   });
 }
 
-function obstacles(delta: PinDelta, own: ReadonlySet<number>, registry: RegistryView, now: number): number[] {
-  const { blocks } = registry.blocks(delta.pool.id);
-  const inSlots = delta.added.slots.flatMap((slot) =>
-    occupied(blocks.get(blockOfSlot(slot)) ?? EMPTY_BLOCK, [slot], own, now),
-  );
-  const inBlocks = delta.added.blocks.flatMap((number) => {
-    const block = blocks.get(number) ?? EMPTY_BLOCK;
-    return occupied(block, [...block.used], own, now);
-  });
+function obstacles({ pool, after }: PoolPins, own: ReadonlySet<number>, registry: RegistryView, now: number): number[] {
+  const { blocks } = registry.blocks(pool.id);
+  const at = (number: number) => blocks.get(number) ?? EMPTY_BLOCK;
+  const inSlots = [...after.slots].flatMap((slot) => occupied(at(blockOfSlot(slot)), [slot], own, now));
+  const inBlocks = [...after.blocks].flatMap((number) => occupied(at(number), at(number).used, own, now));
   return [...inSlots, ...inBlocks];
 }
 
-function unreadBlocks(delta: PinDelta, registry: RegistryView): { poolId: string; number: number }[] {
-  const known = registry.blocks(delta.pool.id);
-  const wanted = new Set([...delta.added.slots.map(blockOfSlot), ...delta.added.blocks]);
-  return [...wanted]
-    .filter((number) => !known.complete && !known.blocks.has(number))
-    .map((number) => ({ poolId: delta.pool.id, number }));
+function ownSlots(pool: Pool, steps: readonly HostStep[]): ReadonlySet<number> {
+  return new Set(
+    steps.flatMap(({ vip }) => (vip.kind === 'release' && vip.vip.poolId === pool.id ? [vip.vip.slot] : [])),
+  );
 }
 
-function ownSlots(
-  pool: Pool,
-  namespace: string,
-  steps: readonly HostStep[],
-  registry: RegistryView,
-): ReadonlySet<number> {
-  const held = steps.flatMap((step) => {
-    const vip = registry.host(step.host)?.namespaces.get(namespace)?.vip;
-    return vip && vip.poolId === pool.id && step.vip.kind !== 'keep' ? [vip.slot] : [];
-  });
-  return new Set(held);
-}
-
-function refuse(pool: Pool, slot: number, registry: RegistryView): PinPlan {
+function refuse(pool: Pool, slot: number, registry: RegistryView): NeedsReads | Rejection {
   const holder = registry.holder(pool.id, slot);
-  if (holder === undefined) return { kind: 'reads', reads: { ...READS, vips: [{ poolId: pool.id, slot }] } };
+  if (holder === undefined) return { kind: 'reads', reads: { ...NO_READS, vips: [{ poolId: pool.id, slot }] } };
   const { ipv4, ipv6 } = addressesOfSlot(pool, slot);
   return {
     kind: 'rejected',
@@ -89,22 +74,34 @@ function refuse(pool: Pool, slot: number, registry: RegistryView): PinPlan {
   };
 }
 
-function changesOf(delta: PinDelta, entry: string, registry: RegistryView, now: number): Omit<PinChanges, 'kind'> {
-  const poolId = delta.pool.id;
+function wholeChange(block: Block, wanted: boolean, entry: string, now: number): WholeBlockChange | undefined {
+  const pinned = block.pinnedWhole.has(entry);
+  if (wanted === pinned) return undefined;
+  return wanted ? { kind: 'pin', entry, used: block.used, now } : { kind: 'unpin', entry };
+}
+
+function changesOf(pins: PoolPins, entry: string, registry: RegistryView, now: number): BlockPins[] {
+  const poolId = pins.pool.id;
   const { blocks } = registry.blocks(poolId);
+  return blocksOf(pins).flatMap((number) => {
+    const block = blocks.get(number) ?? EMPTY_BLOCK;
+    const mine = new Set([...pins.before.slots].filter((slot) => block.pinned.get(slot)?.has(entry)));
+    const wanted = new Set([...pins.after.slots].filter((slot) => blockOfSlot(slot) === number));
+    const slots = [
+      ...[...wanted.difference(mine)].map((slot): SlotChange => ({ kind: 'pin', slot, entry })),
+      ...[...mine.difference(wanted)].map((slot): SlotChange => ({ kind: 'unpin', slot, entry })),
+    ];
+    const whole = wholeChange(block, pins.after.blocks.has(number), entry, now);
+    return slots.length > 0 || whole ? [{ poolId, number, slots, ...(whole ? { whole } : {}) }] : [];
+  });
+}
+
+function tooMany(blocks: number): Rejection {
+  const [covered, most] = [blocks * BLOCK_SLOTS, MOST_PINNED_BLOCKS * BLOCK_SLOTS];
   return {
-    slots: [
-      ...delta.added.slots.map((slot) => ({ poolId, change: { kind: 'pin', slot, entry } as const })),
-      ...delta.removed.slots.map((slot) => ({ poolId, change: { kind: 'unpin', slot, entry } as const })),
-    ],
-    blocks: [
-      ...delta.added.blocks.map((number) => ({
-        poolId,
-        number,
-        change: { kind: 'pin', entry, used: (blocks.get(number) ?? EMPTY_BLOCK).used, now } as const,
-      })),
-      ...delta.removed.blocks.map((number) => ({ poolId, number, change: { kind: 'unpin', entry } as const })),
-    ],
+    kind: 'rejected',
+    reason: 'Invalid',
+    message: `spec.addresses: the prefixes cover ${covered} virtual IPs of the pool; at most ${most} can be set aside`,
   };
 }
 
@@ -117,28 +114,19 @@ export function planPins(
   registry: RegistryView,
   context: ChangeContext,
 ): PinPlan {
-  const pools = [context.pool, ...context.draining];
-  const deltas = pools.map((pool) => deltaOf(pool, pinsOf(pool, before), pinsOf(pool, after)));
-  const most = Math.max(...deltas.map((delta) => delta.added.blocks.length));
-  if (most > MOST_PINNED_BLOCKS) {
-    return {
-      kind: 'rejected',
-      reason: 'Invalid',
-      message: `spec.addresses: the prefixes cover ${most * BLOCK_SLOTS} virtual IPs of the pool; at most ${MOST_PINNED_BLOCKS * BLOCK_SLOTS} can be set aside`,
-    };
-  }
-  const unread = deltas.flatMap((delta) => unreadBlocks(delta, registry));
-  if (unread.length > 0) return { kind: 'reads', reads: { ...READS, blocks: unread } };
-  for (const delta of deltas) {
-    const own = ownSlots(delta.pool, intent.namespace, steps, registry);
-    const [slot] = obstacles(delta, own, registry, context.now);
-    if (slot !== undefined) return refuse(delta.pool, slot, registry);
+  const pools = [context.pool, ...context.draining].map((pool) => ({
+    pool,
+    before: pinsOf(pool, [...before, ...after]),
+    after: pinsOf(pool, after),
+  }));
+  const most = Math.max(...pools.map((pins) => pins.after.blocks.size));
+  if (most > MOST_PINNED_BLOCKS) return tooMany(most);
+  const unread = pools.flatMap((pins) => unreadBlocks(pins, registry));
+  if (unread.length > 0) return { kind: 'reads', reads: { ...NO_READS, blocks: unread } };
+  for (const pins of pools) {
+    const [slot] = obstacles(pins, ownSlots(pins.pool, steps), registry, context.now);
+    if (slot !== undefined) return refuse(pins.pool, slot, registry);
   }
   const entry = entryKey(intent.namespace, intent.name);
-  const changes = deltas.map((delta) => changesOf(delta, entry, registry, context.now));
-  return {
-    kind: 'pins',
-    slots: changes.flatMap((change) => change.slots),
-    blocks: changes.flatMap((change) => change.blocks),
-  };
+  return { kind: 'pins', blocks: pools.flatMap((pins) => changesOf(pins, entry, registry, context.now)) };
 }

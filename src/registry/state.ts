@@ -28,23 +28,43 @@ export interface HostState {
   readonly namespaces: ReadonlyMap<string, NamespaceState>;
 }
 
-export interface EntryState {
+/** An entry in force. */
+export interface StoredEntry {
   readonly entry: ServiceEntry;
   readonly resourceVersion: string;
   /** Of the write that committed it, so that a writer whose acknowledgement was lost knows its own. */
   readonly writeId: string;
 }
 
+/** A write that takes more than one transaction is announced first; whoever meets it after `until` takes it over. */
+export interface PendingWrite {
+  readonly writeId: string;
+  /** Milliseconds since the epoch. */
+  readonly until: number;
+  /** The entry as it will be stored; absent when it is being deleted. */
+  readonly entry?: ServiceEntry;
+  /** What writes before it, which it took over, had announced: their hosts may still claim it. */
+  readonly superseded: readonly ServiceEntry[];
+}
+
+/** The item of an entry: both absent when there is none. */
+export interface EntryState {
+  readonly stored?: StoredEntry;
+  readonly pending?: PendingWrite;
+}
+
+export const NO_ENTRY: EntryState = {};
+
 export const NO_HOST: HostState = { claims: new Map(), namespaces: new Map() };
 
 export const NO_NAMESPACE: NamespaceState = { revision: 0 };
 
-/** What has been read of the registry so far, decoded. `undefined` means not read; `null` means read and absent. */
+/** What has been read of the registry so far, decoded. `undefined` means not read. */
 export interface RegistryView {
-  entry(namespace: string, name: string): EntryState | null | undefined;
+  entry(namespace: string, name: string): EntryState | undefined;
   host(host: string): HostState | undefined;
   blocks(poolId: string): KnownBlocks;
-  /** Who holds the slot's VIP, live or tombstoned. */
+  /** Who holds the slot's VIP, live or tombstoned; null when nobody ever did. */
   holder(poolId: string, slot: number): { readonly namespace: string; readonly host: string } | null | undefined;
 }
 

@@ -1,5 +1,4 @@
 import { resolveSettings, type SettingError, type Settings } from '../settings.ts';
-import { settingError } from './sources.ts';
 
 /** What a function runs with: its registry is always a DynamoDB table. */
 export interface DeployedSettings extends Settings {
@@ -25,8 +24,8 @@ export function deployedSettings(environment: Readonly<Record<string, string | u
   if (!resolved.ok) throw new InvalidSettingsError(resolved.errors);
   const { store } = resolved.settings;
   if (store.kind !== 'dynamodb') {
-    const given = { value: environment.MESHDOH_STORE, origin: 'MESHDOH_STORE' };
-    throw new InvalidSettingsError([settingError('store', given, '"dynamodb" in a function')]);
+    const message = 'a function keeps its registry in DynamoDB only: set MESHDOH_STORE to "dynamodb"';
+    throw new InvalidSettingsError([{ setting: 'store', value: store.kind, origin: 'MESHDOH_STORE', message }]);
   }
   const { kind: _, table, ...location } = store;
   return { ...resolved.settings, table, location };

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { deadline, openTestRegistry, SMALL_POOL, serviceEntry, TOMBSTONE_MS } from '../support/registry.ts';
+import {
+  deadline,
+  openTestRegistry,
+  SMALL_POOL,
+  serviceEntry,
+  type TestRegistry,
+  TOMBSTONE_MS,
+} from '../support/registry.ts';
 
 const auto = (name: string, host = `${name}.internal`) => serviceEntry(name, { hosts: [host] });
 
@@ -269,4 +276,80 @@ describe('faults', () => {
     const stranger = registry.anotherWriter(undefined, SMALL_POOL);
     await expect(stranger.apply(auto('auto'), {}, deadline())).rejects.toThrow('the setting "pools"');
   });
+});
+
+describe('an entry of more hosts than one transaction carries', () => {
+  const many = (count: number, spec = {}) =>
+    serviceEntry('many', {
+      hosts: Array.from({ length: count }, (_, index) => `h${index}.many.internal`),
+      ports: [],
+      ...spec,
+    });
+  const vipsOf = async (registry: TestRegistry, count: number) =>
+    Promise.all(Array.from({ length: count }, (_, index) => registry.vipOf(`h${index}.many.internal`)));
+
+  it('is applied whole, changed, and deleted whole', async () => {
+    const registry = await openTestRegistry();
+    const created = await registry.apply(many(256));
+    expect(created.kind).toBe('created');
+    if (created.kind === 'rejected') throw new Error(created.message);
+    expect(created.entry.status?.addresses).toHaveLength(512);
+    const vips = await vipsOf(registry, 256);
+    expect(new Set(vips).size).toBe(256);
+    expect(await registry.entries.get('default', 'many', deadline())).toEqual(created.entry);
+    expect((await registry.apply(many(100))).kind).toBe('configured');
+    expect(await vipsOf(registry, 256)).toEqual(vips.map((vip, index) => (index < 100 ? vip : undefined)));
+    expect((await registry.remove('many')).kind).toBe('deleted');
+    expect((await vipsOf(registry, 256)).filter((vip) => vip !== undefined)).toEqual([]);
+    expect(await registry.entries.get('default', 'many', deadline())).toBeUndefined();
+  });
+
+  it('is refused whole when the pool has no room for all of it', async () => {
+    const registry = await openTestRegistry(SMALL_POOL);
+    expect(await registry.apply(many(31))).toMatchObject({ kind: 'rejected', reason: 'VipPoolExhausted' });
+    expect((await vipsOf(registry, 31)).filter((vip) => vip !== undefined)).toEqual([]);
+    expect((await registry.apply(many(30))).kind).toBe('created');
+  });
+
+  it('is undone when the pool runs out half way', async () => {
+    const registry = await openTestRegistry();
+    let parts = 0;
+    const writer = registry.anotherWriter({
+      before: async ({ operation }) => {
+        if (operation !== 'TransactWriteItems' || ++parts !== 3) return undefined;
+        await registry.apply(
+          serviceEntry('h200', { hosts: ['h200.many.internal'], addresses: ['192.0.2.1'], resolution: 'STATIC' }),
+        );
+        return undefined;
+      },
+    });
+    const outcome = await writer.apply(many(256), {}, deadline());
+    expect(outcome).toMatchObject({ kind: 'rejected', reason: 'Invalid' });
+    expect((await vipsOf(registry, 256)).filter((vip) => vip !== undefined)).toEqual([]);
+    expect(await registry.entries.get('default', 'many', deadline())).toBeUndefined();
+    expect((await registry.apply(many(100))).kind).toBe('created');
+  });
+
+  it.each([2, 3, 4, 6])(
+    'killed before its transaction %i, is taken over by the next write of that entry',
+    async (killed) => {
+      const registry = await openTestRegistry();
+      let transactions = 0;
+      const dying = registry.anotherWriter({
+        before: ({ operation }) =>
+          operation === 'TransactWriteItems' && ++transactions === killed ? { kind: 'kill' } : undefined,
+      });
+      void dying.apply(many(256), {}, deadline());
+      while (transactions < killed) await new Promise((resolve) => setTimeout(resolve, 5));
+      expect(await registry.entries.get('default', 'many', deadline())).toBeUndefined();
+      await expect(registry.writer.apply(many(90), {}, AbortSignal.timeout(100))).rejects.toThrow('did not settle');
+      registry.clock.now += 60_000;
+      expect((await registry.apply(many(90))).kind).toBe('created');
+      const vips = await vipsOf(registry, 256);
+      expect(vips.filter((vip) => vip !== undefined)).toHaveLength(90);
+      registry.clock.now += TOMBSTONE_MS;
+      expect((await registry.apply(many(256))).kind).toBe('configured');
+      expect((await vipsOf(registry, 256)).slice(0, 90)).toEqual(vips.slice(0, 90));
+    },
+  );
 });

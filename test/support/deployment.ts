@@ -30,8 +30,8 @@ export async function deploy(): Promise<Deployment> {
     async start(module, settings = {}) {
       for (const [name, value] of Object.entries({ ...environment, ...settings })) vi.stubEnv(name, value);
       vi.resetModules();
-      const { handler } = (await import(/* @vite-ignore */ module)) as { handler: HttpHandler };
-      vi.unstubAllEnvs();
+      const started = import(/* @vite-ignore */ module) as Promise<{ handler: HttpHandler }>;
+      const { handler } = await started.finally(() => vi.unstubAllEnvs());
       return handler;
     },
     async close() {
