@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   forward: ['dns', 'cache'],
   resolve: ['dns', 'table', 'type:registry', 'type:forward'],
   http: ['dns', 'serviceentry', 'table', 'cache', 'registry', 'resolve', 'forward'],
+  service: ['type:settings.ts', 'dns', 'registry', 'vip', 'resolve', 'forward', 'http'],
   embedded: [],
   shim: ['dns', 'forward', 'cache', 'table', 'resolve'],
 };

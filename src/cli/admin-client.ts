@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OUTCOME_HEADER } from '../http/admin-app.ts';
 import { mediaTypeOf } from '../http/message.ts';
-import { failure, GROUP, type Status } from '../http/status.ts';
+import { failure, GROUP, OUTCOME_HEADER, type Status } from '../http/status.ts';
 import type { ServiceEntry } from '../serviceentry/service-entry.ts';
 import type { Connection } from './connection.ts';
 import { CommandFailure, ServerRefusal } from './failure.ts';
-import { type HttpCall, type HttpReply, openHttpSession } from './http-session.ts';
+import { type HttpCall, type HttpReply, openHttpClient } from './http-client.ts';
 
 export interface EntryKey {
   readonly namespace: string;
@@ -90,11 +89,11 @@ const collectionPath = (namespace: string, version = 'v1'): string =>
 
 export function openAdminClient(connection: Connection): AdminClient {
   const { url, credential } = connection;
-  const session = openHttpSession(connection);
+  const http = openHttpClient(connection);
 
   async function callPatiently(call: HttpCall): Promise<HttpReply> {
     for (let calls = 1; ; calls++) {
-      const reply = await session.call(call);
+      const reply = await http.call(call);
       const waitMs = retryAfterMs(reply);
       if (waitMs === undefined || calls === MAX_CALLS) return reply;
       await sleep(waitMs);
@@ -170,7 +169,7 @@ export function openAdminClient(connection: Connection): AdminClient {
       return answer.ok ? { ok: true, value: undefined } : answer;
     },
 
-    close: () => session.close(),
+    close: () => http.close(),
   };
 }
 

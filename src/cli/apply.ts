@@ -7,7 +7,7 @@ import { ADMIN_TIMEOUT_MS, type AdminClient, type Applied, type ApplyTarget, wit
 import { addConnectionOptions, type ConnectionOptions, findConnection, findServer } from './connection.ts';
 import { DRY_RUN_SUFFIX, type DryRun, dryRunOption } from './dry-run.ts';
 import { CommandFailure, refusalText, reportFailure, reporting, ServerRefusal, statusText } from './failure.ts';
-import { MAX_IN_FLIGHT } from './http-session.ts';
+import { MAX_IN_FLIGHT } from './http-client.ts';
 import { inOrder, oneByOne } from './in-order.ts';
 import { type Io, processIo } from './io.ts';
 import { type ManifestOptions, readManifests } from './manifest-files.ts';

@@ -4,7 +4,7 @@ import { isLoopbackAddress } from '../http/host-check.ts';
 import { duration, durationText } from '../settings/duration.ts';
 import { CommandFailure } from './failure.ts';
 import type { Io } from './io.ts';
-import { STATE_FOLDER } from './state-folder.ts';
+import { SERVER_FILE, TOKEN_FILE } from './state-folder.ts';
 import { readTextFile, readTextFileIfPresent } from './text-file.ts';
 
 export interface ConnectionOptions {
@@ -30,9 +30,6 @@ export interface Connection {
   readonly credential?: Credential;
   readonly timeoutMs: number;
 }
-
-const SERVER_FILE = `${STATE_FOLDER}/server.json`;
-const TOKEN_FILE = `${STATE_FOLDER}/admin-token`;
 
 const HOW_TO_NAME = 'start one with "meshdoh start", or name one with --server or MESHDOH_SERVER';
 
@@ -68,7 +65,7 @@ export async function findConnection(options: ConnectionOptions, io: Io): Promis
   if (!server) throw new CommandFailure(`no meshdoh server: ${HOW_TO_NAME}`);
   const ca = options.cacert === undefined ? undefined : await readAuthorities(options.cacert, io);
   const credential = await findCredential(options, io);
-  warnOfPlainToken(server.url, credential, io);
+  warnOfPlainToken(server, credential, io);
   return {
     ...server,
     timeoutMs: options.requestTimeout,
@@ -153,8 +150,8 @@ function credentialOf(text: string, origin: string): Credential {
   return { token, origin };
 }
 
-function warnOfPlainToken({ protocol, hostname, origin }: URL, credential: Credential | undefined, io: Io): void {
-  const host = hostname.replace(/^\[|\]$/g, '');
-  if (!credential || protocol === 'https:' || isLoopbackAddress(host)) return;
-  io.stderr.write(`Warning: the token goes to ${origin} unencrypted: use https://\n`);
+function warnOfPlainToken({ url, origin }: Server, credential: Credential | undefined, io: Io): void {
+  const isHere = origin === SERVER_FILE || isLoopbackAddress(url.hostname.replace(/^\[|\]$/g, ''));
+  if (!credential || url.protocol === 'https:' || isHere) return;
+  io.stderr.write(`Warning: the token goes to ${url.origin} unencrypted: use https://\n`);
 }

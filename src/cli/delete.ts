@@ -4,7 +4,7 @@ import { ADMIN_TIMEOUT_MS, type AdminClient, type Answered, type EntryKey, withA
 import { addConnectionOptions, type ConnectionOptions, findConnection } from './connection.ts';
 import { DRY_RUN_SUFFIX, type DryRun, dryRunOption } from './dry-run.ts';
 import { CommandFailure, refusalText, reportFailure, reporting } from './failure.ts';
-import { MAX_IN_FLIGHT } from './http-session.ts';
+import { MAX_IN_FLIGHT } from './http-client.ts';
 import { inOrder } from './in-order.ts';
 import { type Io, processIo } from './io.ts';
 import { readManifests } from './manifest-files.ts';

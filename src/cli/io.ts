@@ -18,15 +18,32 @@ export interface Io {
   readonly setExitCode: (code: number) => void;
 }
 
-export const processIo = (): Io => ({
-  stdout: process.stdout,
-  stderr: process.stderr,
-  stdin: process.stdin,
-  environment: process.env,
-  cwd: process.cwd(),
-  isTerminal: process.stderr.isTTY === true,
-  now: Date.now,
-  setExitCode: (code) => {
-    process.exitCode = code;
-  },
-});
+/** A reader that has seen enough (`meshdoh get | head`) ends the command in silence, as SIGPIPE would. */
+function endWithReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+}
+
+function openProcessIo(): Io {
+  process.stdout.on('error', endWithReader);
+  return {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    stdin: process.stdin,
+    environment: process.env,
+    cwd: process.cwd(),
+    isTerminal: process.stderr.isTTY === true,
+    now: Date.now,
+    setExitCode: (code) => {
+      process.exitCode = code;
+    },
+  };
+}
+
+let opened: Io | undefined;
+
+/** That of this process; one for all verbs. */
+export function processIo(): Io {
+  opened ??= openProcessIo();
+  return opened;
+}

@@ -16,12 +16,9 @@ const AUTHORITY_MS = 10 * 365 * DAY_MS;
 /** The most that the CA/Browser Forum lets a server certificate last is 398 days. */
 const SERVER_MS = 397 * DAY_MS;
 
-/** tsyringe, inside the library, does not load without this API, which it asks what its classes are constructed with. */
-const NO_METADATA = { getMetadata: () => undefined, getOwnMetadata: () => undefined };
-
-/** Loaded when there is something to issue, which is hardly ever, and after what it needs. */
+/** Loaded when there is something to issue, which is hardly ever; after the API that the library's injector needs. */
 async function loadX509() {
-  if (!('getMetadata' in Reflect)) Object.assign(Reflect, NO_METADATA);
+  await import('reflect-metadata');
   const x509 = await import('@peculiar/x509');
   x509.cryptoProvider.set(webcrypto);
   return x509;

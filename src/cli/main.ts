@@ -1,5 +1,9 @@
 import { Command } from 'commander';
+import { applyCommand } from './apply.ts';
+import { deleteCommand } from './delete.ts';
+import { getCommand } from './get.ts';
 import { packageVersion } from './package-root.ts';
+import { resolveCommand } from './resolve.ts';
 import { serveCommand } from './serve.ts';
 import { startCommand } from './start.ts';
 
@@ -9,7 +13,11 @@ function program(): Command {
     .version(packageVersion)
     .showHelpAfterError('(--help shows what there is)')
     .addCommand(startCommand())
-    .addCommand(serveCommand());
+    .addCommand(serveCommand())
+    .addCommand(applyCommand())
+    .addCommand(getCommand())
+    .addCommand(deleteCommand())
+    .addCommand(resolveCommand());
 }
 
 /** Runs one command. Faults end it with exit code 1 and a sentence on stderr, never a stack. */

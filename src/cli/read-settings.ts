@@ -2,20 +2,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { KEYS } from '../settings/keys.ts';
+import { SettingsError } from '../settings/settings-error.ts';
 import { parseSettingsFile } from '../settings/settings-file.ts';
-import { resolveSettings, type SettingError, type Settings } from '../settings.ts';
-
-/** The settings cannot be used; the message says everything that is wrong with them, a line each. */
-export class SettingsError extends Error {
-  override readonly name = 'SettingsError';
-  constructor(errors: readonly SettingError[]) {
-    super(errors.map(({ message }) => message).join('\n'));
-  }
-}
+import { flagOf } from '../settings/sources.ts';
+import { resolveSettings, type Settings } from '../settings.ts';
 
 const DEFAULT_FILE = 'meshdoh.yaml';
-
-const flagOf = (key: string): string => `--${key.replace('.', '-').replaceAll(/[A-Z]/g, '-$&').toLowerCase()}`;
 
 /** Every setting as a flag of its own, which wins over `MESHDOH_*` and the settings file. */
 export function addSettingOptions(command: Command): Command {

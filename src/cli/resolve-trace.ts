@@ -1,7 +1,7 @@
 import { EdeCode, rcodeName, typeName } from '../dns/constants.ts';
 import type { DecodedEdns, DecodedMessage, DecodedRecord } from '../dns/message.ts';
 import type { Connection } from './connection.ts';
-import type { HttpReply } from './http-session.ts';
+import type { HttpReply } from './http-client.ts';
 
 const line = (step: string, text: string): string => `${step.padEnd(12)}${text}`;
 

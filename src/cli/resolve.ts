@@ -9,7 +9,7 @@ import { jsonAnswer } from '../http/json-answer.ts';
 import { mediaTypeOf } from '../http/message.ts';
 import { addConnectionOptions, type Connection, type ConnectionOptions, findConnection } from './connection.ts';
 import { CommandFailure, reportFailure, reporting } from './failure.ts';
-import { type HttpReply, openHttpSession } from './http-session.ts';
+import { type HttpReply, openHttpClient } from './http-client.ts';
 import { type Io, processIo } from './io.ts';
 import { printable } from './printable.ts';
 import { extendedErrorText, messageTrace, replyTrace, requestTrace } from './resolve-trace.ts';
@@ -84,9 +84,9 @@ async function resolve(nameText: string, typeText: string, options: ResolveOptio
   const target = `/dns-query${options.vips === undefined ? '' : `?vips=${options.vips}`}`;
   const headers = { 'content-type': DNS_MESSAGE, accept: DNS_MESSAGE };
   trace(requestTrace(connection, target, question.message.length));
-  const session = openHttpSession(connection);
+  const http = openHttpClient(connection);
   try {
-    const reply = await session.call({ method: 'POST', target, headers, body: question.message });
+    const reply = await http.call({ method: 'POST', target, headers, body: question.message });
     trace(replyTrace(reply));
     const message = readReply(reply, question, connection);
     trace(messageTrace(message));
@@ -94,7 +94,7 @@ async function resolve(nameText: string, typeText: string, options: ResolveOptio
     else if (!options.trace) printShort(message, io);
     reportAbsence(message, question, io);
   } finally {
-    session.close();
+    http.close();
   }
 }
 

@@ -36,7 +36,7 @@ interface Listeners {
 function addressFlag(name: string, value: string): ListenAddress {
   const reading = listenAddress(value);
   if (reading.ok) return reading.value;
-  throw new Error(`--${name} is "${value}": expected ${reading.problems[0]?.expected}`);
+  throw new Error(`--${name} is "${value}": ${reading.problems[0]?.reason}`);
 }
 
 async function listen(

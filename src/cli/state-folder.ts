@@ -13,8 +13,9 @@ export interface ServerFile {
   readonly ca?: string;
 }
 
-const TOKEN = 'admin-token';
-const SERVER = 'server.json';
+/** Relative to the working folder. */
+export const TOKEN_FILE = `${STATE_FOLDER}/admin-token`;
+export const SERVER_FILE = `${STATE_FOLDER}/server.json`;
 
 async function writePrivately(path: string, content: string): Promise<void> {
   const temporary = `${path}.${process.pid}`;
@@ -24,9 +25,8 @@ async function writePrivately(path: string, content: string): Promise<void> {
 
 /** The administrator's token: made once, readable by this user only. */
 export async function ensureAdminToken(cwd: string): Promise<{ readonly token: string; readonly path: string }> {
-  const folder = join(cwd, STATE_FOLDER);
-  const path = join(folder, TOKEN);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const path = join(cwd, TOKEN_FILE);
+  await mkdir(join(cwd, STATE_FOLDER), { recursive: true, mode: 0o700 });
   const existing = await readFile(path, 'utf8').catch(() => '');
   if (existing.trim() !== '') return { token: existing.trim(), path };
   const token = randomBytes(32).toString('base64url');
@@ -35,9 +35,9 @@ export async function ensureAdminToken(cwd: string): Promise<{ readonly token: s
 }
 
 export async function writeServerFile(cwd: string, server: ServerFile): Promise<void> {
-  await writePrivately(join(cwd, STATE_FOLDER, SERVER), `${JSON.stringify(server, null, 2)}\n`);
+  await writePrivately(join(cwd, SERVER_FILE), `${JSON.stringify(server, null, 2)}\n`);
 }
 
 export async function removeServerFile(cwd: string): Promise<void> {
-  await rm(join(cwd, STATE_FOLDER, SERVER), { force: true });
+  await rm(join(cwd, SERVER_FILE), { force: true });
 }

@@ -10,14 +10,14 @@ export interface ForwardSettings {
   /** In order of preference. */
   readonly upstreams: readonly Upstream[];
   /** By suffix, instead of `upstreams`. The longest suffix wins, on label boundaries; `.` replaces the default. */
-  readonly routes?: Readonly<Record<string, readonly Upstream[]>>;
+  readonly routes?: ReadonlyMap<DomainName, readonly Upstream[]>;
   /** For one attempt at one upstream. */
   readonly upstreamTimeoutMs: number;
   /** Wall clock in milliseconds. */
   readonly now?: () => number;
 }
 
-/** Throws an InvalidUpstreamError or, for a suffix that is not a domain name, a RangeError. Connects when first asked. */
+/** Throws an InvalidUpstreamError. Connects when first asked. */
 export function createForwarder(settings: ForwardSettings): Forwarder {
   return new UpstreamForwarder(settings);
 }
@@ -29,10 +29,10 @@ class UpstreamForwarder implements Forwarder {
   readonly #routes: ReadonlyMap<DomainName, UpstreamGroup>;
 
   constructor(settings: ForwardSettings) {
-    const { upstreams, routes = {}, upstreamTimeoutMs, now = Date.now } = settings;
+    const { upstreams, routes = new Map(), upstreamTimeoutMs, now = Date.now } = settings;
     const group = (members: readonly Upstream[]) =>
       new UpstreamGroup([...new Set(members.map((upstream) => this.#client(upstream, now)))], upstreamTimeoutMs);
-    const bySuffix = new Map(Object.entries(routes).map(([suffix, members]) => [suffixOf(suffix), group(members)]));
+    const bySuffix = new Map([...routes].map(([suffix, members]) => [suffix, group(members)]));
     this.#default = bySuffix.get(ROOT) ?? group(upstreams);
     bySuffix.delete(ROOT);
     this.#routes = bySuffix;
@@ -76,12 +76,6 @@ class UpstreamForwarder implements Forwarder {
     this.#clients.set(key, client);
     return client;
   }
-}
-
-function suffixOf(text: string): DomainName {
-  const suffix = parseName(text);
-  if (suffix === undefined) throw new RangeError(`route ${text}: not a domain name`);
-  return suffix;
 }
 
 const addressFailure = (failure: UpstreamFailure, id: number, question: Question): UpstreamFailure =>

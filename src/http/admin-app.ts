@@ -1,12 +1,11 @@
 import { type Context, Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { PoolMismatchError, RegistryUnavailableError } from '../registry/errors.ts';
 import type { EntryReader, Precondition, RegistryWriter, WriteOutcome } from '../registry/writer.ts';
 import type { ApiVersion, ServiceEntry } from '../serviceentry/service-entry.ts';
 import { readObject } from './admin-request.ts';
 import type { Credentials } from './credentials.ts';
-import { failure, GROUP, rejectionStatus, type Status, success } from './status.ts';
+import { failure, GROUP, OUTCOME_HEADER, rejectionStatus, type Status, success } from './status.ts';
 
 export interface AdminPorts {
   readonly entries: EntryReader;
@@ -19,12 +18,6 @@ export interface AdminPorts {
   /** Told of faults that the client only sees as an internal error. */
   readonly report?: (error: unknown) => void;
 }
-
-/** Far above any entry that the store can hold. */
-const MAX_BODY_OCTETS = 1024 * 1024;
-
-/** What a write did, in one word, for clients that report it: the status alone cannot tell configured from unchanged. */
-export const OUTCOME_HEADER = 'meshdoh-outcome';
 
 const VERSIONS: ReadonlySet<string> = new Set(['v1', 'v1beta1', 'v1alpha3']);
 
@@ -102,14 +95,6 @@ export function createAdminApp(ports: AdminPorts): Hono {
   app.use(`/apis/${GROUP}/:version/*`, (c, next) =>
     VERSIONS.has(c.req.param('version')) ? next() : Promise.resolve(sendStatus(c, NO_SUCH_RESOURCE)),
   );
-  app.use(
-    '/apis/*',
-    bodyLimit({
-      maxSize: MAX_BODY_OCTETS,
-      onError: (c) =>
-        sendStatus(c, failure(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${MAX_BODY_OCTETS}`)),
-    }),
-  );
 
   const list = async (c: Context): Promise<Response> => {
     const version = c.req.param('version') ?? 'v1';
@@ -130,7 +115,7 @@ export function createAdminApp(ports: AdminPorts): Hono {
   });
   app.post(COLLECTION, (c) => write(c, () => ({ kind: 'absent' })));
   app.put(OBJECT, (c) => write(c, replacePrecondition));
-  app.patch(OBJECT, (c) => write(c, () => ({ kind: 'none' })));
+  app.patch(OBJECT, (c) => write(c, applyPrecondition));
   app.delete(OBJECT, async (c) => {
     const { namespace, name } = c.req.param();
     return settle(c, await writer.remove(namespace, name, { dryRun: isDryRun(c) }, deadline()), name);
@@ -151,4 +136,13 @@ function replacePrecondition({ metadata }: ServiceEntry): Precondition | Status 
     );
   }
   return { kind: 'present', resourceVersion: metadata.resourceVersion };
+}
+
+/**
+ * A manifest that names a version conflicts with any later one. One that came from elsewhere, as its uid tells (an
+ * export of a cluster, say), names a version of something else.
+ */
+function applyPrecondition({ metadata: { resourceVersion, uid } }: ServiceEntry): Precondition {
+  if (resourceVersion === undefined) return { kind: 'none' };
+  return { kind: 'unmodified', resourceVersion, ...(uid === undefined ? {} : { uid }) };
 }

@@ -4,6 +4,7 @@ import type { ServiceEntry } from '../serviceentry/service-entry.ts';
 import { validateServiceEntry } from '../serviceentry/validate.ts';
 import { mediaTypeOf } from './message.ts';
 import { failure, invalidObject, type Status } from './status.ts';
+import { readWebBody } from './web-body.ts';
 
 export interface ReadObject {
   readonly entry: ServiceEntry;
@@ -16,6 +17,9 @@ const MEDIA_TYPES: Readonly<Record<string, readonly string[]>> = {
   PUT: ['application/json', 'application/yaml'],
   PATCH: ['application/apply-patch+yaml'],
 };
+
+/** Far above any entry that the store can hold. */
+const MAX_BODY_OCTETS = 1024 * 1024;
 
 const badRequest = (message: string): Status => failure(400, 'BadRequest', message);
 
@@ -57,7 +61,11 @@ export async function readObject(c: Context): Promise<ReadObject | Status> {
       `the body of the request was in an unknown format - accepted media types include: ${allowed.join(', ')}`,
     );
   }
-  const { documents, errors } = parseManifest(await c.req.text(), 'body');
+  const body = await readWebBody(c.req.raw.body, MAX_BODY_OCTETS);
+  if (body.length > MAX_BODY_OCTETS) {
+    return failure(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${MAX_BODY_OCTETS}`);
+  }
+  const { documents, errors } = parseManifest(body.toString(), 'body');
   if (errors[0]) return badRequest(errors[0].message);
   const [document, ...more] = documents;
   if (!document || more.length > 0) return badRequest(`the body must hold one object, not ${documents.length}`);

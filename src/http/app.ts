@@ -2,27 +2,14 @@ import { type Context, Hono } from 'hono';
 import { MAX_QUERY_OCTETS } from './doh-request.ts';
 import type { DohTransaction } from './doh-transaction.ts';
 import { type HttpResponse, textResponse } from './message.ts';
-
-/** A body up to one octet over the limit, so that whatever is longer is seen to be. */
-async function readBody(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  if (body) {
-    for await (const chunk of body) {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length > MAX_QUERY_OCTETS) break;
-    }
-  }
-  return Buffer.concat(chunks);
-}
+import { readWebBody } from './web-body.ts';
 
 const webResponse = ({ status, headers, body }: HttpResponse): Response =>
   new Response(status === 204 || body.length === 0 ? null : Buffer.from(body), { status, headers: { ...headers } });
 
 async function carry(doh: DohTransaction, c: Context): Promise<Response> {
   const { pathname, search } = new URL(c.req.url);
-  const body = await readBody(c.req.raw.body);
+  const body = await readWebBody(c.req.raw.body, MAX_QUERY_OCTETS);
   return webResponse(
     await doh({ method: c.req.method, target: pathname + search, header: (name) => c.req.header(name), body }),
   );

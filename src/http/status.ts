@@ -3,6 +3,9 @@ import type { FieldError } from '../serviceentry/field-error.ts';
 
 export const GROUP = 'networking.istio.io';
 
+/** What a write did, in one word, for clients that report it: the status alone cannot tell configured from unchanged. */
+export const OUTCOME_HEADER = 'meshdoh-outcome';
+
 /** Kubernetes' `Status`: how its clients are told that something did not go as asked. */
 export interface Status {
   readonly kind: 'Status';

@@ -7,7 +7,7 @@ import { decodeHolder, decodeRecord, decodeSuffixes, type Item, ItemFormatError 
 import { readPools } from './dynamodb-open.ts';
 import { batchGet, type TableClient } from './dynamodb-snapshot.ts';
 import { belowItem, hostItem, hostOfPartition, type ItemKey, keyText, SUFFIXES, vipItem } from './keys.ts';
-import type { FindRequest, Found, Holder, RegistryReader } from './reader.ts';
+import type { FindRequest, Found, Holder, RegistryReader, VipPrefixes } from './reader.ts';
 import { mayBeRegistered, namesAbove, type SuffixSet } from './suffixes.ts';
 
 export interface ReaderOptions {
@@ -157,6 +157,11 @@ export function createDynamoDbReader(source: TableClient, given: ReaderOptions):
     return pools.value;
   }
 
+  async function vipPrefixes(signal: AbortSignal): Promise<VipPrefixes> {
+    const prefixes = (await knownPools(signal)).flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]);
+    return { state: 'known', prefixes };
+  }
+
   async function holderOf(address: string, view: View, signal: AbortSignal): Promise<Holder> {
     for (const pool of await knownPools(signal)) {
       const slot = slotOfAddress(pool, address);
@@ -183,6 +188,7 @@ export function createDynamoDbReader(source: TableClient, given: ReaderOptions):
 
   return {
     find: (request, view, signal) => find(request, view, signal).catch(orUnavailable),
+    vipPrefixes: (signal) => vipPrefixes(signal).catch(orUnavailable),
     holderOf: (address, view, signal) => holderOf(address, view, signal).catch(orUnavailable),
     expire(hosts) {
       cache.expire(SUFFIXES);

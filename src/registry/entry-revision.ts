@@ -91,14 +91,26 @@ export function refusal(
   if (precondition.kind === 'absent' && stored) {
     return rejected('AlreadyExists', `serviceentries.networking.istio.io "${name}" already exists`);
   }
+  if (precondition.kind === 'unmodified') return modified(precondition, stored, name);
   if (precondition.kind !== 'present') return undefined;
   if (!stored) return rejected('NotFound', `serviceentries.networking.istio.io "${name}" not found`);
-  const stale = precondition.resourceVersion !== undefined && precondition.resourceVersion !== stored.resourceVersion;
   const other = precondition.uid !== undefined && precondition.uid !== stored.entry.metadata.uid;
-  if (!stale && !other) return undefined;
-  return rejected(
+  const stale = precondition.resourceVersion !== undefined && precondition.resourceVersion !== stored.resourceVersion;
+  return other || stale ? conflict(name) : undefined;
+}
+
+function modified(
+  { resourceVersion, uid }: Extract<Precondition, { kind: 'unmodified' }>,
+  stored: StoredEntry | undefined,
+  name: string,
+): Rejection | undefined {
+  const speaksOfIt = stored && (uid === undefined || uid === stored.entry.metadata.uid);
+  return speaksOfIt && resourceVersion !== stored.resourceVersion ? conflict(name) : undefined;
+}
+
+const conflict = (name: string): Rejection =>
+  rejected(
     'Conflict',
     `Operation cannot be fulfilled on serviceentries.networking.istio.io "${name}": ` +
       'the object has been modified; please apply your changes to the latest version and try again',
   );
-}

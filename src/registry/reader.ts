@@ -25,12 +25,18 @@ export type Holder =
   | { readonly state: 'free'; readonly stale: boolean }
   | { readonly state: 'unavailable' };
 
+/** The CIDRs that VIPs come from, or came from: their reverse zones are the registry's. */
+export type VipPrefixes =
+  | { readonly state: 'known'; readonly prefixes: readonly string[] }
+  | { readonly state: 'unavailable' };
+
 /**
  * What is registered, as a view sees it. Never rejects for an unreachable store: that is the value
  * `unavailable`. Answered by DynamoDB at the server and by the table in the shim.
  */
 export interface RegistryReader {
   find(request: FindRequest, view: View, signal: AbortSignal): Promise<Found>;
+  vipPrefixes(signal: AbortSignal): Promise<VipPrefixes>;
   /** The host whose live VIP is `address` (canonical text), if the view may see it. */
   holderOf(address: string, view: View, signal: AbortSignal): Promise<Holder>;
 }

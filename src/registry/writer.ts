@@ -6,7 +6,9 @@ export type Precondition =
   /** There is none yet. */
   | { readonly kind: 'absent' }
   /** It is there, and, where given, unchanged since it was read. */
-  | { readonly kind: 'present'; readonly resourceVersion?: string; readonly uid?: string };
+  | { readonly kind: 'present'; readonly resourceVersion?: string; readonly uid?: string }
+  /** If it is there, and the uid, where given, is its own, it is unchanged since it was read. */
+  | { readonly kind: 'unmodified'; readonly resourceVersion: string; readonly uid?: string };
 
 export interface WriteOptions {
   readonly precondition?: Precondition;

@@ -6,15 +6,13 @@ import type { View } from '../table/view.ts';
 import { candidatesOf } from './candidates.ts';
 import type { Decision } from './decision.ts';
 import { bestMatch, ownedDecision, STALE_TTL, type TtlSettings } from './owned.ts';
-import { placeInReverseZone } from './reverse-zones.ts';
+import { isReverseName, placeInReverseZone } from './reverse-zones.ts';
 import { specialDecision } from './special-names.ts';
 
 export interface DecideSettings {
   readonly ttl: TtlSettings;
   /** Names below these are ours, registered or not. */
   readonly privateZones: readonly DomainName[];
-  /** CIDRs of the VIP pools: their reverse zones are ours. */
-  readonly vipPrefixes: readonly string[];
 }
 
 export interface DecidePorts {
@@ -71,7 +69,10 @@ async function reverseDecision(
   reader: RegistryReader,
   signal: AbortSignal,
 ): Promise<Decision | undefined> {
-  for (const prefix of settings.vipPrefixes) {
+  if (!isReverseName(question.qname)) return undefined;
+  const known = await reader.vipPrefixes(signal);
+  if (known.state === 'unavailable') return { kind: 'unavailable' };
+  for (const prefix of known.prefixes) {
     const place = placeInReverseZone(question.qname, prefix);
     if (!place) continue;
     const { zone } = place;

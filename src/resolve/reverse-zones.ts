@@ -42,6 +42,12 @@ const IPV6: Tree = {
   },
 };
 
+/** Whether the name is in one of the two reverse trees (RFC 1035 section 3.5, RFC 3596 section 2.5). */
+export function isReverseName(qname: DomainName): boolean {
+  const [tree, top] = labelsOf(qname).slice(-2);
+  return top === 'arpa' && (tree === 'in-addr' || tree === 'ip6');
+}
+
 function octetsOf(tree: Tree, labels: readonly string[]): number[] | undefined {
   const octets = Array.from({ length: (tree.labels * tree.bits) / 8 }, (_, index) => tree.octet(labels, index));
   return octets.includes(undefined) ? undefined : (octets as number[]);

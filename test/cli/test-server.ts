@@ -5,7 +5,7 @@ import { createDohTransaction } from '../../src/http/doh-transaction.ts';
 import { adminTokenCredentials, openCredentials } from '../../src/http/local-credentials.ts';
 import { startNodeServer } from '../../src/http/node-server.ts';
 import { createResolver } from '../../src/resolve/resolver.ts';
-import { DEFAULT_POOL, DEFAULT_VIEW, openTestRegistry, type TestRegistry } from '../support/registry.ts';
+import { DEFAULT_VIEW, openTestRegistry, type TestRegistry } from '../support/registry.ts';
 
 export interface TestServer {
   /** `http://127.0.0.1:…`, or `https://localhost:…` with TLS. */
@@ -38,7 +38,6 @@ export async function openTestServer({ token, tls }: TestServerOptions = {}): Pr
     {
       ttl: { vip: 300, owned: 30, negative: 30 },
       privateZones,
-      vipPrefixes: [DEFAULT_POOL.ipv4, DEFAULT_POOL.ipv6],
     },
     { reader, forwarder: UNEXPECTED },
   );

@@ -10,7 +10,6 @@ import { DEFAULT_VIEW, openTestRegistry, serviceEntry, type TestRegistry } from 
 const SETTINGS = {
   ttl: { vip: 300, owned: 30, negative: 30 },
   privateZones: [name('cluster.local'), name('internal')],
-  vipPrefixes: ['240.240.0.0/16', '2001:2::/48'],
 };
 
 /** A forwarder that answers `192.0.2.80` for what a test expects to be forwarded, and throws otherwise. */

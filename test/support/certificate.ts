@@ -10,8 +10,6 @@ export interface Certificate {
 
 const HOUR_MS = 3_600_000;
 
-export { createCertificate as makeCertificate };
-
 /** EC P-256, valid from an hour ago for one day, for these DNS names and IP addresses. */
 export function createCertificate(names: readonly string[] = ['localhost', '127.0.0.1']): Certificate {
   const authority = generateKeyPairSync('ec', { namedCurve: 'P-256' });

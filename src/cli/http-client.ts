@@ -26,7 +26,7 @@ export interface HttpReply {
 }
 
 /** Calls to one server over connections that are kept, each with the credential and the deadline. */
-export interface HttpSession {
+export interface HttpClient {
   /** @throws UnreachableError when there is no whole answer within the deadline. */
   call(call: HttpCall): Promise<HttpReply>;
   close(): void;
@@ -113,7 +113,7 @@ function peerOf(socket: Socket): string {
   return `${address}:${remotePort}${tls}`;
 }
 
-export function openHttpSession(connection: Connection): HttpSession {
+export function openHttpClient(connection: Connection): HttpClient {
   const { url, ca, credential, timeoutMs } = connection;
   const kept = { keepAlive: true, maxSockets: MAX_IN_FLIGHT };
   const secure = url.protocol === 'https:';
@@ -127,6 +127,9 @@ export function openHttpSession(connection: Connection): HttpSession {
     const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
     const length = { 'content-length': String(Buffer.byteLength(body ?? '')) };
     let connected = started;
+    const noteConnected = () => {
+      connected = performance.now();
+    };
     request(url, {
       method,
       path: `${prefix}${target}`,
@@ -134,9 +137,9 @@ export function openHttpSession(connection: Connection): HttpSession {
       signal,
       headers: { ...headers, ...authorization, ...(body === undefined ? {} : length) },
     })
-      .on('socket', (socket) =>
-        socket.once(secure ? 'secureConnect' : 'connect', () => (connected = performance.now())),
-      )
+      .on('socket', (socket) => {
+        if (socket.connecting) socket.once(secure ? 'secureConnect' : 'connect', noteConnected);
+      })
       .on('response', resolve)
       .on('error', reject)
       .end(body);

@@ -1,0 +1,41 @@
+import type { Hono } from 'hono';
+import { createAdminApp } from '../http/admin-app.ts';
+import type { Credentials } from '../http/credentials.ts';
+import { createDynamoDbEntries } from '../registry/dynamodb-entries.ts';
+import { activatePool } from '../registry/dynamodb-open.ts';
+import type { TableClient } from '../registry/dynamodb-snapshot.ts';
+import { createDynamoDbWriter } from '../registry/dynamodb-writer.ts';
+import type { RegistryWriter } from '../registry/writer.ts';
+import type { Settings } from '../settings.ts';
+import { createPool } from '../vip/pool.ts';
+
+/** Opening ends before a function's initialisation would (10 s), a request before its caller gives up. */
+const OPEN_TIMEOUT_MS = 8_000;
+const ADMIN_TIMEOUT_MS = 10_000;
+
+export interface AdminOptions {
+  readonly credentials: Credentials;
+  /** Told of hosts whose answers may have changed, after the commit. */
+  readonly committed?: (hosts: readonly string[]) => void;
+  /** Told of faults that the client only sees as an internal error. */
+  readonly report: (error: unknown) => void;
+}
+
+/** Everything that changes the registry, on one table. */
+export interface AdminSide {
+  readonly app: Hono;
+  readonly writer: RegistryWriter;
+}
+
+/** Makes the pool of the settings the active one, then joins writer, entries and API. */
+export async function createAdminSide(
+  administration: TableClient,
+  settings: Settings,
+  options: AdminOptions,
+): Promise<AdminSide> {
+  const pool = createPool(settings.pools);
+  const draining = await activatePool(administration, pool, AbortSignal.timeout(OPEN_TIMEOUT_MS));
+  const writer = createDynamoDbWriter(administration, { pool, draining, tombstoneMs: settings.tombstoneMs });
+  const entries = createDynamoDbEntries(administration);
+  return { writer, app: createAdminApp({ entries, writer, adminTimeoutMs: ADMIN_TIMEOUT_MS, ...options }) };
+}

@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { deleteCommand } from '../../src/cli/delete.ts';
+import { deadline, serviceEntry } from '../support/registry.ts';
+import { type Ran, runVerb } from './run-verb.ts';
+import { openTestServer, type TestServer } from './test-server.ts';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await openTestServer();
+});
+afterAll(() => server.close());
+
+const remove = (words: readonly string[], stdin = ''): Promise<Ran> =>
+  runVerb(deleteCommand, words, { environment: { MESHDOH_SERVER: server.url }, stdin });
+
+const register = (name: string, namespace = 'default') =>
+  server.registry.apply(serviceEntry(name, { hosts: [`${name}.internal`] }, { namespace }));
+
+const exists = async (name: string, namespace = 'default'): Promise<boolean> =>
+  (await server.registry.entries.get(namespace, name, deadline())) !== undefined;
+
+const deleted = (name: string, suffix = ''): string => `serviceentry.networking.istio.io "${name}" deleted${suffix}\n`;
+
+const notFound = (name: string): string =>
+  `Error from server (NotFound): serviceentries.networking.istio.io "${name}" not found\n`;
+
+describe('delete', () => {
+  it('deletes the entries that are named, and reports those that are not there', async () => {
+    await register('a');
+    await register('b');
+    expect(await remove(['se', 'a', 'none', 'b'])).toEqual({
+      stdout: deleted('a') + deleted('b'),
+      stderr: notFound('none'),
+      exitCode: 1,
+    });
+    expect([await exists('a'), await exists('b')]).toEqual([false, false]);
+  });
+
+  it('keeps to its namespace', async () => {
+    await register('placed', 'team');
+    expect((await remove(['placed'])).stderr).toBe(notFound('placed'));
+    expect((await remove(['placed', '-n', 'team'])).stdout).toBe(deleted('placed'));
+  });
+
+  it('--ignore-not-found takes an absence for success', async () => {
+    expect(await remove(['se/none', '--ignore-not-found'])).toEqual({ stdout: '', stderr: '', exitCode: 0 });
+  });
+
+  it.each([
+    ['client', ' (dry run)'],
+    ['server', ' (server dry run)'],
+  ])('--dry-run=%s deletes nothing', async (who, suffix) => {
+    await register('kept');
+    expect(await remove(['kept', `--dry-run=${who}`])).toEqual({
+      stdout: deleted('kept', suffix),
+      stderr: '',
+      exitCode: 0,
+    });
+    expect(await exists('kept')).toBe(true);
+    expect((await remove(['none', `--dry-run=${who}`])).stderr).toBe(notFound('none'));
+  });
+
+  it('-f deletes what manifests are about, valid or not, and reports objects of other kinds', async () => {
+    await register('of-file', 'team');
+    const documents = [
+      'apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: { name: of-file, namespace: team }\n',
+      'apiVersion: v1\nkind: Secret\nmetadata: { name: other }\n',
+    ];
+    const { stdout, stderr, exitCode } = await remove(['-f', '-'], documents.join('---\n'));
+    expect(stdout).toBe(deleted('of-file'));
+    expect(stderr).toMatch(
+      /^error: cannot delete "STDIN" \(document 2\): no matches for kind "Secret" in version "v1"/,
+    );
+    expect(exitCode).toBe(1);
+  });
+
+  it.each<[string, string[], string]>([
+    ['nothing at all', [], 'error: nothing to delete is named: give names of entries, or -f\n'],
+    ['a kind alone', ['se'], 'error: nothing to delete is named: give names of entries, or -f\n'],
+    ['names beside -f', ['a', '-f', '-'], 'error: names and -f exclude each other\n'],
+    ['an empty manifest', ['-f', '-'], 'error: no objects passed to delete\n'],
+  ])('refuses %s', async (_, words, problem) => {
+    expect(await remove(words)).toEqual({ stdout: '', stderr: problem, exitCode: 1 });
+  });
+});
