@@ -1,5 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { answersOf, queryWire, rcodeIn } from '../support/dns.ts';
@@ -16,6 +17,7 @@ async function run(client: keyof typeof PACKAGE_OF, ...args: string[]): Promise<
   return outcome.stdout + outcome.stderr;
 }
 
+const LAUNCH = join(import.meta.dirname, '../../src/cli/launch.mjs');
 const VIP = /240\.240\.\d+\.\d+/;
 
 describe('the walk-through, with real clients', () => {
@@ -61,17 +63,9 @@ describe('the walk-through, with real clients', () => {
     const expected = (await vip('auto.internal')) ?? 'none';
     expect(expected).toMatch(VIP);
     expect(await kdig('+short', 'auto.internal')).toBe(`${expected}\n`);
-    const curl = await run(
-      'curl',
-      '-sv',
-      '-m',
-      '1',
-      '--doh-url',
-      `https://localhost:${server.httpsPort}/dns-query`,
-      '--cacert',
-      server.ca,
-      'http://auto.internal/',
-    );
+    const doh = ['--doh-url', `https://localhost:${server.httpsPort}/dns-query`, '--cacert', server.ca];
+    // Bound to loopback, so that the attempt to reach the VIP ends where it begins.
+    const curl = await run('curl', '-sv', '-m', '2', '--interface', '127.0.0.1', ...doh, 'http://auto.internal/');
     expect(curl).toContain(`Trying ${expected}:80`);
     const json = JSON.parse(await run('curl', '-s', `${server.httpUrl}/dns-query?name=auto.internal&type=A`));
     expect(json.Answer).toEqual([{ name: 'auto.internal', type: 1, TTL: 300, data: expected }]);
@@ -83,6 +77,32 @@ describe('the walk-through, with real clients', () => {
     expect(first).toMatch(VIP);
     expect(second).toMatch(VIP);
     expect(second).not.toBe(first);
+  });
+
+  it('curl --doh-url reaches a server by its registered name', async () => {
+    const manifest = `${folder}/here.yaml`;
+    const spec = {
+      hosts: ['here.internal'],
+      addresses: ['127.0.0.1'],
+      resolution: 'STATIC',
+      ports: [{ name: 'http', number: 80, protocol: 'HTTP' }],
+    };
+    await writeFile(
+      manifest,
+      JSON.stringify({ apiVersion: 'networking.istio.io/v1', kind: 'ServiceEntry', metadata: { name: 'here' }, spec }),
+    );
+    await promisify(execFile)(process.execPath, [LAUNCH, 'apply', '-f', manifest], { cwd: folder });
+    const { port } = new URL(server.httpUrl);
+    const doh = ['--doh-url', `https://localhost:${server.httpsPort}/dns-query`, '--cacert', server.ca];
+    const headers = ['-H', 'Host: localhost'];
+    const json = await run(
+      'curl',
+      '-s',
+      ...doh,
+      ...headers,
+      `http://here.internal:${port}/dns-query?name=here.internal`,
+    );
+    expect(JSON.parse(json).Answer).toEqual([{ name: 'here.internal', type: 1, TTL: 30, data: '127.0.0.1' }]);
   });
 
   it('raw curl GET and POST give the same message, over HTTP/2 and HTTP/1.1', async () => {
