@@ -13,9 +13,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cache: ['dns'],
   registry: ['dns', 'serviceentry', 'vip', 'table'],
   forward: ['dns', 'cache'],
-  resolve: ['dns', 'table', 'type:registry', 'type:forward'],
+  resolve: ['dns', 'table', 'type:registry', 'type:forward', 'type:cache'],
   http: ['dns', 'serviceentry', 'table', 'cache', 'registry', 'resolve', 'forward'],
-  service: ['type:settings.ts', 'dns', 'registry', 'vip', 'resolve', 'forward', 'http'],
+  service: ['type:settings.ts', 'dns', 'registry', 'vip', 'resolve', 'cache', 'forward', 'http'],
   embedded: [],
   shim: ['dns', 'forward', 'cache', 'table', 'resolve'],
 };

@@ -115,6 +115,8 @@ describe('what a setting may be', () => {
   it.each<[Record<string, string>, object]>([
     [{ MESHDOH_LISTEN: '0.0.0.0:80' }, { listen: { host: '0.0.0.0', port: 80 } }],
     [{ MESHDOH_LISTEN: '[::1]:8053' }, { listen: { host: '::1', port: 8053 } }],
+    [{ MESHDOH_LISTEN: '[0:0:0:0:0:0:0:1]:8053' }, { listen: { host: '::1', port: 8053 } }],
+    [{ MESHDOH_LISTEN: '[::ffff:127.0.0.1]:8053' }, { listen: { host: '127.0.0.1', port: 8053 } }],
     [{ MESHDOH_LISTEN: ':0' }, { listen: { host: '127.0.0.1', port: 0 } }],
     [{ MESHDOH_LISTEN: 'localhost:65535' }, { listen: { host: 'localhost', port: 65_535 } }],
     [{ MESHDOH_STORE: '.meshdoh' }, { store: { kind: 'folder', folder: '.meshdoh' } }],

@@ -42,8 +42,8 @@ export interface AdminClient {
   close(): void;
 }
 
-/** How long to wait for one answer: as long as the server takes for a contended write. */
-export const ADMIN_TIMEOUT_MS = 10_000;
+/** How long to wait for one answer: longer than the server tries a contended write (10 s), so that its reason is heard. */
+export const ADMIN_TIMEOUT_MS = 15_000;
 
 /** Calls of one request while the server has no time for it; it says when to come again. */
 const MAX_CALLS = 4;

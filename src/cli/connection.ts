@@ -4,7 +4,7 @@ import { isLoopbackAddress } from '../http/host-check.ts';
 import { duration, durationText } from '../settings/duration.ts';
 import { CommandFailure } from './failure.ts';
 import type { Io } from './io.ts';
-import { SERVER_FILE, TOKEN_FILE } from './state-folder.ts';
+import { SERVER_FILE, TOKEN, TOKEN_FILE } from './state-folder.ts';
 import { readTextFile, readTextFileIfPresent } from './text-file.ts';
 
 export interface ConnectionOptions {
@@ -32,9 +32,6 @@ export interface Connection {
 }
 
 const HOW_TO_NAME = 'start one with "meshdoh start", or name one with --server or MESHDOH_SERVER';
-
-/** RFC 6750 section 2.1. */
-const TOKEN = /^[\w.~+/-]+=*$/;
 
 function readTimeout(text: string): number {
   const reading = duration(/^\d+$/.test(text) ? `${text}s` : text);

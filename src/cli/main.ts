@@ -1,11 +1,13 @@
 import { Command } from 'commander';
 import { applyCommand } from './apply.ts';
 import { deleteCommand } from './delete.ts';
+import { fsckCommand } from './fsck.ts';
 import { getCommand } from './get.ts';
 import { packageVersion } from './package-root.ts';
 import { resolveCommand } from './resolve.ts';
 import { serveCommand } from './serve.ts';
 import { startCommand } from './start.ts';
+import { vipsCommand } from './vips.ts';
 
 function program(): Command {
   return new Command('meshdoh')
@@ -17,7 +19,9 @@ function program(): Command {
     .addCommand(applyCommand())
     .addCommand(getCommand())
     .addCommand(deleteCommand())
-    .addCommand(resolveCommand());
+    .addCommand(resolveCommand())
+    .addCommand(vipsCommand())
+    .addCommand(fsckCommand());
 }
 
 /** Runs one command. Faults end it with exit code 1 and a sentence on stderr, never a stack. */

@@ -11,7 +11,7 @@ export const qualifiedName = (name: string): string => `serviceentry.${GROUP}/${
 /** Readers of YAML 1.1, kubectl among them, take a bare `yes` or `1:30` for something else than text. */
 const YAML = { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false } as const;
 
-const formatValue = (value: unknown, format: 'json' | 'yaml'): string =>
+export const formatValue = (value: unknown, format: 'json' | 'yaml'): string =>
   format === 'json' ? `${JSON.stringify(value, null, 4)}\n` : stringify(value, YAML);
 
 export const formatObject = (object: ServiceEntry, format: ObjectFormat): string =>

@@ -1,12 +1,15 @@
-import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { Command } from 'commander';
 import { startNodeServer } from '../http/node-server.ts';
 import { listenText } from '../settings/listen-address.ts';
-import { openStore } from './open-store.ts';
+import { CommandFailure } from './failure.ts';
+import { openAt } from './listen-failure.ts';
+import { openStore, usingStore } from './open-store.ts';
 import { addSettingOptions, readSettings } from './read-settings.ts';
 import { untilStopped } from './run-until-stopped.ts';
 import { createService } from './service.ts';
 import { ensureAdminToken, removeServerFile, writeServerFile } from './state-folder.ts';
+import { readTextFileSync } from './text-file.ts';
 
 const OPEN_TIMEOUT_MS = 15_000;
 
@@ -23,8 +26,16 @@ interface ServeFlags {
 function tlsOf({ cert, key }: ServeFlags): { cert: string; key: string } | undefined {
   if (cert === undefined && key === undefined) return undefined;
   if (cert === undefined || key === undefined)
-    throw new Error('--cert and --key go together: the certificate and its private key');
-  return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
+    throw new CommandFailure('--cert and --key go together: the certificate and its private key');
+  const tls = { cert: readTextFileSync(cert, `${cert} (--cert)`), key: readTextFileSync(key, `${key} (--key)`) };
+  try {
+    createSecureContext(tls);
+    return tls;
+  } catch (error) {
+    const { message } = error as Error;
+    const text = `${cert} (--cert) and ${key} (--key) are not a certificate and its key in PEM: ${message}`;
+    throw new CommandFailure(text, { cause: error });
+  }
 }
 
 async function serve(flags: ServeFlags & Record<string, unknown>): Promise<void> {
@@ -33,9 +44,10 @@ async function serve(flags: ServeFlags & Record<string, unknown>): Promise<void>
   const tls = tlsOf(flags);
   const { token, path } = await ensureAdminToken(cwd);
   const store = await openStore(settings.store, cwd, AbortSignal.timeout(OPEN_TIMEOUT_MS));
-  const service = await createService({ settings, store, adminToken: token, report });
-  const { host, port } = settings.listen;
-  const server = await startNodeServer({ address: host, port, ...(tls ? { tls } : {}), ...service, report });
+  const service = await usingStore(settings.store, () => createService({ settings, store, adminToken: token, report }));
+  const server = await openAt('--listen', settings.listen, (at) =>
+    startNodeServer({ ...at, ...(tls ? { tls } : {}), ...service, report }),
+  );
   const url = `${tls ? 'https' : 'http'}://${listenText({ host: server.address, port: server.port })}`;
   await writeServerFile(cwd, { pid: process.pid, http: url });
   process.stdout.write(`meshdoh listens on ${url}\n`);

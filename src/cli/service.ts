@@ -1,5 +1,4 @@
 import type { Hono } from 'hono';
-import { decodeQuery } from '../dns/query.ts';
 import { formErrorOf } from '../dns/response.ts';
 import { createApp } from '../http/app.ts';
 import type { Credentials } from '../http/credentials.ts';
@@ -35,8 +34,7 @@ const credentialsOf = ({ auth, view }: Settings, adminToken: string): Credential
 export async function createService({ settings, store, adminToken, report }: ServiceOptions): Promise<Service> {
   const { view, queryTimeoutMs } = settings;
   const credentials = credentialsOf(settings, adminToken);
-  const { reader, resolver, doh: dohFor, close } = createQuerySide(store.queries, settings);
-  const committed = (hosts: readonly string[]) => reader.expire(hosts);
+  const { exchange, doh: dohFor, committed, close } = createQuerySide(store.queries, settings);
   const { app: admin, writer } = await createAdminSide(store.administration, settings, {
     credentials,
     committed,
@@ -48,9 +46,8 @@ export async function createService({ settings, store, adminToken, report }: Ser
     app: createApp({ doh, admin, report }),
     writer,
     exchange: async (wire) => {
-      const decoded = decodeQuery(wire);
-      if (!decoded.ok) return formErrorOf(wire);
-      return (await resolver.resolve(decoded.query, view, AbortSignal.timeout(queryTimeoutMs))).wire;
+      const exchanged = await exchange.answer(wire, view, () => AbortSignal.timeout(queryTimeoutMs));
+      return 'malformed' in exchanged ? formErrorOf(wire) : exchanged.wire;
     },
     close,
   };

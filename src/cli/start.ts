@@ -2,13 +2,15 @@ import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { Command } from 'commander';
 import { type NodeServer, startNodeServer } from '../http/node-server.ts';
-import { listenAddress, listenText } from '../settings/listen-address.ts';
+import { isLoopback, listenAddress, listenText } from '../settings/listen-address.ts';
 import type { ListenAddress, Settings } from '../settings.ts';
 import { type Listener, listenTcp } from '../shim/tcp-listener.ts';
 import { listenUdp } from '../shim/udp-listener.ts';
 import { ensureCertificate } from './certificate.ts';
 import { applyExamples } from './examples.ts';
-import { openStore } from './open-store.ts';
+import { CommandFailure } from './failure.ts';
+import { openAt } from './listen-failure.ts';
+import { openStore, usingStore } from './open-store.ts';
 import { packageVersion } from './package-root.ts';
 import { addSettingOptions, readSettings } from './read-settings.ts';
 import { untilStopped } from './run-until-stopped.ts';
@@ -36,23 +38,34 @@ interface Listeners {
 function addressFlag(name: string, value: string): ListenAddress {
   const reading = listenAddress(value);
   if (reading.ok) return reading.value;
-  throw new Error(`--${name} is "${value}": ${reading.problems[0]?.reason}`);
+  throw new CommandFailure(`--${name} is "${value}": ${reading.problems[0]?.reason}`);
 }
 
-async function listen(
-  settings: Settings,
-  flags: StartFlags,
-  service: Service,
-  cwd: string,
-): Promise<Listeners & { ca: string }> {
+interface Addresses {
+  readonly http: ListenAddress;
+  readonly https: ListenAddress;
+  readonly dns: ListenAddress;
+}
+
+/** Where no credential is asked for, the API takes what anybody sends: on any HTTP listener. */
+function addressesOf(flags: StartFlags, { listen, auth }: Settings): Addresses {
+  const at = { http: listen, https: addressFlag('https', flags.https), dns: addressFlag('dns', flags.dns) };
+  if (auth === 'tokens' || isLoopback(at.https.host)) return at;
+  throw new CommandFailure(
+    `--https is "${flags.https}", which is not loopback, and "auth" is "none": whoever reaches it could change the registry; ` +
+      'keep it on loopback, or add --auth tokens',
+  );
+}
+
+async function listen(addresses: Addresses, service: Service, cwd: string): Promise<Listeners & { ca: string }> {
   const tls = await ensureCertificate(join(cwd, STATE_FOLDER), ['localhost']);
   const shared = { ...service, report };
-  const at = ({ host, port }: ListenAddress) => ({ address: host, port });
-  const dns = at(addressFlag('dns', flags.dns));
-  const http = await startNodeServer({ ...at(settings.listen), ...shared });
-  const https = await startNodeServer({ ...at(addressFlag('https', flags.https)), tls, ...shared });
-  const udp = await listenUdp({ ...dns, exchange: service.exchange });
-  const tcp = await listenTcp({ ...dns, port: udp.port, exchange: service.exchange });
+  const http = await openAt('--listen', addresses.http, (at) => startNodeServer({ ...at, ...shared }));
+  const https = await openAt('--https', addresses.https, (at) => startNodeServer({ ...at, tls, ...shared }));
+  const udp = await openAt('--dns', addresses.dns, (at) => listenUdp({ ...at, exchange: service.exchange }));
+  const tcp = await openAt('--dns', { ...addresses.dns, port: udp.port }, (at) =>
+    listenTcp({ ...at, exchange: service.exchange }),
+  );
   return { http, https, dns: [udp, tcp], ca: tls.caPath };
 }
 
@@ -91,13 +104,14 @@ Ctrl-C stops it.
 async function start(flags: StartFlags): Promise<void> {
   const cwd = process.cwd();
   const settings = readSettings(flags, { cwd, environment: process.env, preset: PRESET });
+  const addresses = addressesOf(flags, settings);
   const firstRun =
     settings.store.kind === 'memory' || (settings.store.kind === 'folder' && !existsSync(settings.store.folder));
   const { token } = await ensureAdminToken(cwd);
   const store = await openStore(settings.store, cwd, AbortSignal.timeout(OPEN_TIMEOUT_MS));
-  const service = await createService({ settings, store, adminToken: token, report });
+  const service = await usingStore(settings.store, () => createService({ settings, store, adminToken: token, report }));
   const applied = firstRun ? await applyExamples(service.writer) : [];
-  const listeners = await listen(settings, flags, service, cwd);
+  const listeners = await listen(addresses, service, cwd);
   const { http, https, dns, ca } = listeners;
   await writeServerFile(cwd, {
     pid: process.pid,

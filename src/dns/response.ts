@@ -1,7 +1,8 @@
-import { Rcode, RRType } from './constants.ts';
+import { Rcode } from './constants.ts';
 import { MAX_MESSAGE_OCTETS, MessageWriter } from './message-writer.ts';
 import { uint8 } from './octets.ts';
-import { type DnsQuery, EdnsOption, HEADER_OCTETS, OPTION_HEADER_OCTETS } from './query.ts';
+import { type ExtendedError, encodeExtendedError, encodeOpt, OPT_OCTETS } from './opt.ts';
+import { type DnsQuery, HEADER_OCTETS } from './query.ts';
 import { type ResourceRecord, writeRecord } from './record.ts';
 
 export interface ResponseContent {
@@ -11,14 +12,10 @@ export interface ResponseContent {
   readonly answers?: readonly ResourceRecord[];
   readonly authorities?: readonly ResourceRecord[];
   /** Left out when the query has no OPT (RFC 8914 section 3). */
-  readonly ede?: { readonly code: number; readonly text?: string };
+  readonly ede?: ExtendedError;
 }
 
-/** What we take over UDP: fits any path without fragments. */
-const UDP_SIZE = 1232;
-/** RFC 8467 section 4.1. */
-const PADDING_BLOCK = 468;
-const OPT_OCTETS = 11;
+const NO_OCTETS = Buffer.alloc(0);
 
 /**
  * The response to `query`: its id, opcode, RD, CD and question octets (their case, too) echoed, RA set; an OPT only
@@ -28,7 +25,7 @@ const OPT_OCTETS = 11;
 export function encodeResponse(query: DnsQuery, content: ResponseContent): Buffer {
   const { question } = query;
   const writer = new MessageWriter(question?.qname);
-  const ede = encodeExtendedError(query, content);
+  const ede = query.edns && content.ede ? encodeExtendedError(content.ede) : NO_OCTETS;
   const room = MAX_MESSAGE_OCTETS - (query.edns ? OPT_OCTETS + ede.length : 0);
   writer.zeros(HEADER_OCTETS);
   if (question) writer.octets(question.wire);
@@ -36,7 +33,7 @@ export function encodeResponse(query: DnsQuery, content: ResponseContent): Buffe
   const truncated = answers < (content.answers?.length ?? 0);
   const authorities = truncated ? 0 : writeWhileFits(writer, content.authorities ?? [], room);
   const tc = truncated || authorities < (content.authorities?.length ?? 0);
-  if (query.edns) writeOpt(writer, query, content.rcode, ede);
+  if (query.edns) writer.octets(encodeOpt(query.edns, content.rcode, ede, writer.length));
   const wire = writer.finish();
   writeHeader(wire, query, content, tc);
   wire.writeUInt16BE(question ? 1 : 0, 4);
@@ -78,42 +75,4 @@ function writeHeader(wire: Buffer, query: DnsQuery, content: ResponseContent, tc
   wire.writeUInt16BE(query.id, 0);
   wire[2] = 0x80 | (query.opcode << 3) | (content.aa ? 0x04 : 0) | (tc ? 0x02 : 0) | (query.rd ? 0x01 : 0);
   wire[3] = 0x80 | (query.cd ? 0x10 : 0) | (content.rcode & 0x0f);
-}
-
-const NO_OCTETS = Buffer.alloc(0);
-
-/** The whole option; no octets without an OPT to put it in, or without an error. */
-function encodeExtendedError(query: DnsQuery, content: ResponseContent): Buffer {
-  if (!query.edns || !content.ede) return NO_OCTETS;
-  const text = Buffer.from(content.ede.text ?? '');
-  const option = Buffer.alloc(OPTION_HEADER_OCTETS + 2 + text.length);
-  option.writeUInt16BE(EdnsOption.extendedError, 0);
-  option.writeUInt16BE(2 + text.length, 2);
-  option.writeUInt16BE(content.ede.code, 4);
-  option.set(text, OPTION_HEADER_OCTETS + 2);
-  return option;
-}
-
-/** RFC 6891 section 6.1.3: upper rcode bits, version 0, DO; then the options. */
-function writeOpt(writer: MessageWriter, query: DnsQuery, rcode: number, ede: Buffer): void {
-  const padding = query.edns?.padded ? paddingAfter(writer.length + OPT_OCTETS + ede.length) : undefined;
-  writer.uint8(0);
-  writer.uint16(RRType.OPT);
-  writer.uint16(UDP_SIZE);
-  writer.uint8(rcode >>> 4);
-  writer.uint8(0);
-  writer.uint16(query.edns?.do ? 0x8000 : 0);
-  writer.uint16(ede.length + (padding === undefined ? 0 : OPTION_HEADER_OCTETS + padding));
-  writer.octets(ede);
-  if (padding === undefined) return;
-  writer.uint16(EdnsOption.padding);
-  writer.uint16(padding);
-  writer.zeros(padding);
-}
-
-/** Length of the padding that makes a message of `octets` a multiple of the block; undefined where none fits. */
-function paddingAfter(octets: number): number | undefined {
-  const unpadded = octets + OPTION_HEADER_OCTETS;
-  if (unpadded > MAX_MESSAGE_OCTETS) return undefined;
-  return Math.min(Math.ceil(unpadded / PADDING_BLOCK) * PADDING_BLOCK, MAX_MESSAGE_OCTETS) - unpadded;
 }

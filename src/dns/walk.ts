@@ -106,7 +106,7 @@ export function cacheSeconds(wire: Uint8Array): number | undefined {
 const hasExtendedRcode = ({ type, ttl }: RecordAt): boolean => type === RRType.OPT && ttl >>> 24 !== 0;
 
 /** RFC 2308 section 5: the smaller of the SOA's TTL and its MINIMUM field, which is its last. */
-function negativeSeconds(wire: Uint8Array, soa: RecordAt): number {
+export function negativeSeconds(wire: Uint8Array, soa: RecordAt): number {
   if (soa.rdataLength < MIN_SOA_RDATA_OCTETS) return 0;
   return Math.min(seconds(soa.ttl), seconds(uint32(wire, soa.end - 4)));
 }

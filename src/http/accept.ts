@@ -24,7 +24,8 @@ function quality(range: string): number {
  * excludes both.
  */
 export function answerForm(accept: string | undefined, preferred: AnswerForm): AnswerForm | undefined {
-  if (accept === undefined || accept.trim() === '') return preferred;
+  // What nearly all clients send is not worth taking apart.
+  if (accept === undefined || accept === '*/*' || accept === preferred || accept.trim() === '') return preferred;
   let best: { form: AnswerForm; q: number } | undefined;
   for (const range of accept.split(',')) {
     const type = mediaTypeOf(range);

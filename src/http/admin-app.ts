@@ -1,22 +1,16 @@
 import { type Context, Hono } from 'hono';
-import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import { PoolMismatchError, RegistryUnavailableError } from '../registry/errors.ts';
 import type { EntryReader, Precondition, RegistryWriter, WriteOutcome } from '../registry/writer.ts';
 import type { ApiVersion, ServiceEntry } from '../serviceentry/service-entry.ts';
 import { readObject } from './admin-request.ts';
-import type { Credentials } from './credentials.ts';
+import { type ApiPorts, badRequest, guard, isObject, NO_SUCH_RESOURCE, readJson, sendStatus } from './api.ts';
+import { readDryRun } from './dry-run.ts';
 import { failure, GROUP, OUTCOME_HEADER, rejectionStatus, type Status, success } from './status.ts';
 
-export interface AdminPorts {
+export interface AdminPorts extends ApiPorts {
   readonly entries: EntryReader;
   readonly writer: RegistryWriter;
-  readonly credentials: Credentials;
-  /** Deadline of one request, in milliseconds: what a contended write may take. */
-  readonly adminTimeoutMs: number;
   /** Told of hosts whose answers may have changed, after the commit. */
   readonly committed?: (hosts: readonly string[]) => void;
-  /** Told of faults that the client only sees as an internal error. */
-  readonly report?: (error: unknown) => void;
 }
 
 const VERSIONS: ReadonlySet<string> = new Set(['v1', 'v1beta1', 'v1alpha3']);
@@ -24,9 +18,6 @@ const VERSIONS: ReadonlySet<string> = new Set(['v1', 'v1beta1', 'v1alpha3']);
 const ALL = `/apis/${GROUP}/:version/serviceentries`;
 const COLLECTION = `/apis/${GROUP}/:version/namespaces/:namespace/serviceentries`;
 const OBJECT = `${COLLECTION}/:name`;
-
-const sendStatus = (c: Context, status: Status): Response =>
-  c.json(status, (status.code ?? 200) as ContentfulStatusCode);
 
 /** Stored once, spoken in whichever version is asked for: the three have the same schema. */
 const inVersion = (entry: ServiceEntry, version: string): ServiceEntry => ({
@@ -49,49 +40,67 @@ const notFoundStatus = (name: string): Status =>
     message: `serviceentries.${GROUP} "${name}" not found`,
   });
 
-const NO_SUCH_RESOURCE = failure(404, 'NotFound', 'the server could not find the requested resource');
+interface DeleteOptions {
+  readonly dryRun: boolean;
+  readonly precondition: Precondition;
+}
+
+const textField = (object: unknown, field: string): string | undefined => {
+  const value = isObject(object) ? object[field] : undefined;
+  return typeof value === 'string' ? value : undefined;
+};
+
+/** Kubernetes' DeleteOptions; what says how dependents go has nothing to say here. */
+async function readDeleteOptions(c: Context): Promise<DeleteOptions | Status> {
+  const read = await readJson(c);
+  if ('status' in read) return read;
+  const { dryRun: asked, preconditions } = read.body;
+  const dryRun = readDryRun(c.req.queries('dryRun'), asked);
+  if (typeof dryRun !== 'boolean') return dryRun;
+  if (preconditions !== undefined && !isObject(preconditions)) return badRequest('preconditions is not an object');
+  const uid = textField(preconditions, 'uid');
+  const resourceVersion = textField(preconditions, 'resourceVersion');
+  const named = {
+    ...(uid === undefined ? {} : { uid }),
+    ...(resourceVersion === undefined ? {} : { resourceVersion }),
+  };
+  return { dryRun, precondition: { kind: 'present', ...named } };
+}
 
 /** The ServiceEntry API in Kubernetes' shape, so that its clients can be pointed at it. */
 export function createAdminApp(ports: AdminPorts): Hono {
-  const { entries, writer, credentials, adminTimeoutMs, committed, report } = ports;
+  const { entries, writer, adminTimeoutMs, committed } = ports;
   const app = new Hono();
   const deadline = (): AbortSignal => AbortSignal.timeout(adminTimeoutMs);
 
-  function settle(c: Context, outcome: WriteOutcome, name: string): Response {
+  function settle(c: Context, outcome: WriteOutcome, name: string, dryRun: boolean): Response {
     if (outcome.kind === 'rejected') return sendStatus(c, rejectionStatus(name, outcome));
-    if (!isDryRun(c)) committed?.(outcome.hosts);
+    if (!dryRun) committed?.(outcome.hosts);
     c.header(OUTCOME_HEADER, outcome.kind);
     if (outcome.kind === 'deleted') return c.json(success(name, outcome.entry.metadata.uid));
     return c.json(inVersion(outcome.entry, c.req.param('version') ?? 'v1'), outcome.kind === 'created' ? 201 : 200);
   }
 
-  async function write(c: Context, precondition: (entry: ServiceEntry) => Precondition | Status): Promise<Response> {
+  async function write(c: Context, preconditionOf: (entry: ServiceEntry) => Precondition | Status): Promise<Response> {
+    const dryRun = readDryRun(c.req.queries('dryRun'), undefined);
+    if (typeof dryRun !== 'boolean') return sendStatus(c, dryRun);
     const read = await readObject(c);
     if ('status' in read) return sendStatus(c, read);
     warn(c, read.warnings);
-    const condition = precondition(read.entry);
-    if ('status' in condition) return sendStatus(c, condition);
-    const outcome = await writer.apply(read.entry, { precondition: condition, dryRun: isDryRun(c) }, deadline());
-    return settle(c, outcome, read.entry.metadata.name);
+    const precondition = preconditionOf(read.entry);
+    if ('status' in precondition) return sendStatus(c, precondition);
+    const outcome = await writer.apply(read.entry, { precondition, dryRun }, deadline());
+    return settle(c, outcome, read.entry.metadata.name, dryRun);
   }
 
-  app.onError((error, c) => {
-    if (error instanceof RegistryUnavailableError || error instanceof PoolMismatchError) {
-      c.header('Retry-After', '1');
-      return sendStatus(c, failure(503, 'ServiceUnavailable', error.message, { retryAfterSeconds: 1 }));
-    }
-    report?.(error);
-    return sendStatus(c, failure(500, 'InternalError', 'Internal error occurred'));
-  });
+  async function remove(c: Context): Promise<Response> {
+    const { namespace = '', name = '' } = c.req.param();
+    const options = await readDeleteOptions(c);
+    if ('status' in options) return sendStatus(c, options);
+    return settle(c, await writer.remove(namespace, name, options, deadline()), name, options.dryRun);
+  }
 
-  app.use('/apis/*', async (c, next) => {
-    if (credentials.isAdministrator(c.req.header('authorization'))) return next();
-    c.header('WWW-Authenticate', 'Bearer realm="meshdoh"');
-    return sendStatus(
-      c,
-      failure(401, 'Unauthorized', 'an administrator token is needed: --token-file, MESHDOH_TOKEN_FILE'),
-    );
-  });
+  guard(app, '/apis', ports);
   app.use(`/apis/${GROUP}/:version/*`, (c, next) =>
     VERSIONS.has(c.req.param('version')) ? next() : Promise.resolve(sendStatus(c, NO_SUCH_RESOURCE)),
   );
@@ -116,15 +125,10 @@ export function createAdminApp(ports: AdminPorts): Hono {
   app.post(COLLECTION, (c) => write(c, () => ({ kind: 'absent' })));
   app.put(OBJECT, (c) => write(c, replacePrecondition));
   app.patch(OBJECT, (c) => write(c, applyPrecondition));
-  app.delete(OBJECT, async (c) => {
-    const { namespace, name } = c.req.param();
-    return settle(c, await writer.remove(namespace, name, { dryRun: isDryRun(c) }, deadline()), name);
-  });
+  app.delete(OBJECT, remove);
   app.all('/apis/*', (c) => sendStatus(c, NO_SUCH_RESOURCE));
   return app;
 }
-
-const isDryRun = (c: Context): boolean => c.req.query('dryRun') === 'All';
 
 /** A replacement says which version it replaces, or two people overwrite each other. */
 function replacePrecondition({ metadata }: ServiceEntry): Precondition | Status {

@@ -2,9 +2,9 @@ import type { Context } from 'hono';
 import { parseManifest } from '../serviceentry/manifest.ts';
 import type { ServiceEntry } from '../serviceentry/service-entry.ts';
 import { validateServiceEntry } from '../serviceentry/validate.ts';
+import { badRequest, isObject, type JsonObject, readText } from './api.ts';
 import { mediaTypeOf } from './message.ts';
 import { failure, invalidObject, type Status } from './status.ts';
-import { readWebBody } from './web-body.ts';
 
 export interface ReadObject {
   readonly entry: ServiceEntry;
@@ -18,20 +18,10 @@ const MEDIA_TYPES: Readonly<Record<string, readonly string[]>> = {
   PATCH: ['application/apply-patch+yaml'],
 };
 
-/** Far above any entry that the store can hold. */
-const MAX_BODY_OCTETS = 1024 * 1024;
-
-const badRequest = (message: string): Status => failure(400, 'BadRequest', message);
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-const metadataOf = (value: Record<string, unknown>): Record<string, unknown> =>
-  isObject(value.metadata) ? value.metadata : {};
+const metadataOf = (value: JsonObject): JsonObject => (isObject(value.metadata) ? value.metadata : {});
 
 /** The namespace and name of the path must not contradict those of the object. */
-function contradiction(value: Record<string, unknown>, c: Context): Status | undefined {
+function contradiction(value: JsonObject, c: Context): Status | undefined {
   for (const field of ['namespace', 'name']) {
     const inPath = c.req.param(field);
     const inObject = metadataOf(value)[field];
@@ -45,7 +35,7 @@ function contradiction(value: Record<string, unknown>, c: Context): Status | und
 }
 
 /** The object with what only the path says of it. */
-function placed(value: Record<string, unknown>, c: Context): unknown {
+function placed(value: JsonObject, c: Context): unknown {
   const name = c.req.param('name');
   const place = { namespace: c.req.param('namespace'), ...(name === undefined ? {} : { name }) };
   return { ...value, metadata: { ...metadataOf(value), ...place } };
@@ -61,11 +51,9 @@ export async function readObject(c: Context): Promise<ReadObject | Status> {
       `the body of the request was in an unknown format - accepted media types include: ${allowed.join(', ')}`,
     );
   }
-  const body = await readWebBody(c.req.raw.body, MAX_BODY_OCTETS);
-  if (body.length > MAX_BODY_OCTETS) {
-    return failure(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${MAX_BODY_OCTETS}`);
-  }
-  const { documents, errors } = parseManifest(body.toString(), 'body');
+  const body = await readText(c);
+  if (typeof body !== 'string') return body;
+  const { documents, errors } = parseManifest(body, 'body');
   if (errors[0]) return badRequest(errors[0].message);
   const [document, ...more] = documents;
   if (!document || more.length > 0) return badRequest(`the body must hold one object, not ${documents.length}`);

@@ -20,7 +20,8 @@ export type ClientCredential =
 
 /** Who may ask, and who may administer. */
 export interface Credentials {
-  client(claimed: Claimed, signal: AbortSignal): Promise<ClientCredential>;
+  /** At once where nothing has to be looked up. `deadline` starts the clock of the whole query. */
+  client(claimed: Claimed, deadline: () => AbortSignal): ClientCredential | Promise<ClientCredential>;
   isAdministrator(authorization: string | undefined): boolean;
   /** No credential is asked for at all (`auth: none`, on loopback only). */
   readonly open: boolean;

@@ -2,6 +2,7 @@ import { parseType, RRType } from '../dns/constants.ts';
 import { parseName } from '../dns/name.ts';
 import { encodeQuery } from '../dns/query.ts';
 import { type AnswerForm, answerForm, DNS_JSON, DNS_MESSAGE } from './accept.ts';
+import type { DohParameters } from './doh-target.ts';
 import { type HttpRequest, type HttpResponse, mediaTypeOf, textResponse } from './message.ts';
 
 /** Octets of a DNS message that a request may carry: queries are short. */
@@ -34,18 +35,14 @@ function wireOfGet(values: readonly string[]): Uint8Array | HttpResponse {
   return decodeBase64url(value) ?? badRequest('"dns" is not base64url (RFC 4648 section 5)');
 }
 
-const flag = (value: string | null): boolean => value === '1' || value === 'true';
-
 /** The JSON form's question: `name`, and `type` by name or number. */
-function wireOfName(query: URLSearchParams): Uint8Array | HttpResponse {
-  const text = query.get('name') ?? '';
-  const qname = parseName(text);
-  if (!qname) return badRequest(`"name" is not a domain name: ${JSON.stringify(text.slice(0, 300))}`);
-  const typeText = query.get('type') ?? 'A';
-  const qtype = parseType(typeText);
-  if (qtype === undefined) return badRequest(`"type" is not a record type: ${JSON.stringify(typeText.slice(0, 30))}`);
+function wireOfName({ name, type = 'A', cd, do: dnssecOk }: NonNullable<DohParameters['named']>) {
+  const qname = parseName(name);
+  if (!qname) return badRequest(`"name" is not a domain name: ${JSON.stringify(name.slice(0, 300))}`);
+  const qtype = parseType(type);
+  if (qtype === undefined) return badRequest(`"type" is not a record type: ${JSON.stringify(type.slice(0, 30))}`);
   if (qtype === RRType.OPT) return badRequest('"type" OPT cannot be asked for');
-  return encodeQuery({ qname, qtype, cd: flag(query.get('cd')), edns: { udpSize: 1232, do: flag(query.get('do')) } });
+  return encodeQuery({ qname, qtype, cd, edns: { udpSize: 1232, do: dnssecOk } });
 }
 
 /** A value that any adapter's POST carries: the media type is checked before the size, the size before the octets. */
@@ -58,12 +55,12 @@ function wireOfPost(request: HttpRequest): Uint8Array | HttpResponse {
 }
 
 /** The query that a GET, HEAD or POST carries and the form its answer takes, or the refusal (RFC 8484 section 4.1). */
-export function readDohRequest(request: HttpRequest, query: URLSearchParams): DohQuery | HttpResponse {
-  const named = request.method !== 'POST' && query.has('name');
-  if (named && query.has('dns')) return badRequest('"dns" and "name" exclude each other');
+export function readDohRequest(request: HttpRequest, parameters: DohParameters): DohQuery | HttpResponse {
+  const isPost = request.method === 'POST';
+  const named = isPost ? undefined : parameters.named;
+  if (named && parameters.dns.length > 0) return badRequest('"dns" and "name" exclude each other');
   const form = answerForm(request.header('accept'), named ? DNS_JSON : DNS_MESSAGE);
   if (!form) return textResponse(406, `this endpoint answers ${DNS_MESSAGE} or ${DNS_JSON}`);
-  const wire =
-    request.method === 'POST' ? wireOfPost(request) : named ? wireOfName(query) : wireOfGet(query.getAll('dns'));
+  const wire = isPost ? wireOfPost(request) : named ? wireOfName(named) : wireOfGet(parameters.dns);
   return isResponse(wire) ? wire : { wire, form: named ? DNS_JSON : form };
 }

@@ -12,7 +12,7 @@ export const bearerToken = (authorization: string | undefined): string | undefin
 export function openCredentials(view: View): Credentials {
   return {
     open: true,
-    client: async ({ pathToken }) =>
+    client: ({ pathToken }) =>
       pathToken === undefined ? { kind: 'view', view, chosenBy: 'settings' } : { kind: 'unknownPath' },
     isAdministrator: () => true,
   };
@@ -28,7 +28,7 @@ export function adminTokenCredentials(adminToken: string, view: View): Credentia
   return {
     open: false,
     isAdministrator,
-    client: async ({ pathToken, authorization }) => {
+    client: ({ pathToken, authorization }) => {
       if (pathToken !== undefined) return { kind: 'unknownPath' };
       return isAdministrator(authorization) ? { kind: 'view', view, chosenBy: 'header' } : { kind: 'unauthorized' };
     },

@@ -43,3 +43,7 @@ export const notFound = (): HttpResponse => textResponse(404, 'not found');
 
 /** The media type of a Content-Type or one element of Accept, without parameters, lower case. */
 export const mediaTypeOf = (value: string): string => (value.split(';', 1)[0] ?? '').trim().toLowerCase();
+
+/** What comes after `value`, without a turn of the event loop where it is known already. */
+export const whenKnown = <T, U>(value: T | Promise<T>, next: (value: T) => U | Promise<U>): U | Promise<U> =>
+  value instanceof Promise ? value.then(next) : next(value);

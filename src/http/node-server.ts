@@ -1,12 +1,15 @@
-import http from 'node:http';
-import http2 from 'node:http2';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import http2, { type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo, Server } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
-import { type DohTransaction, dohTarget } from './doh-transaction.ts';
+import { dohTarget } from './doh-target.ts';
+import type { DohTransaction } from './doh-transaction.ts';
 import { isLoopbackAddress, namesLoopback } from './host-check.ts';
 import { textResponse } from './message.ts';
-import { dohListener, type NodeRequest, type NodeResponse, send } from './node-adapter.ts';
+import { REQUEST_TIMEOUT_MS } from './node-body.ts';
+import { dohOverHttp1, sendOverHttp1 } from './node-http1.ts';
+import { dohOverHttp2, refuseOverHttp2 } from './node-http2.ts';
 
 export interface NodeServerOptions {
   readonly address: string;
@@ -27,56 +30,114 @@ export interface NodeServer {
   close(): Promise<void>;
 }
 
-/** A client that sends its request slower than this holds a socket for nothing. */
-const REQUEST_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 75_000;
 const CLOSE_GRACE_MS = 2_000;
 const MAX_CONNECTIONS = 10_000;
-const MAX_STREAMS = 250;
 
-type Listener = (request: NodeRequest, response: NodeResponse) => void;
+const HTTP1_LIMITS: http.ServerOptions = {
+  headersTimeout: REQUEST_TIMEOUT_MS,
+  requestTimeout: REQUEST_TIMEOUT_MS,
+  keepAliveTimeout: IDLE_TIMEOUT_MS,
+  connectionsCheckingInterval: 2_000,
+};
 
-function createServer(options: NodeServerOptions, listener: Listener): http.Server | http2.Http2SecureServer {
-  const limits = {
-    headersTimeout: REQUEST_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: IDLE_TIMEOUT_MS,
+/** Of one HTTP/2 session: what an honest client never needs, and a flood soon does. */
+const SESSION_LIMITS: http2.ServerOptions = {
+  settings: {
+    maxConcurrentStreams: 250,
+    enablePush: false,
+    // Four times the largest query: bodies that nobody reads fill no more than this for each stream.
+    initialWindowSize: 16_384,
+    // As much as node:http takes of HTTP/1.1, pairs included.
+    maxHeaderListSize: 16_384,
+  },
+  maxHeaderListPairs: 64,
+  // Megabytes; the default would let each of the connections take 10.
+  maxSessionMemory: 4,
+  maxSessionInvalidFrames: 100,
+  // Streams beyond those allowed are a client's mistake for the time it takes our settings to arrive, no longer.
+  maxSessionRejectedStreams: 250,
+  // Rapid reset: as many cancelled streams as may be open at once, then as many in a second as a hasty client cancels.
+  streamResetBurst: 250,
+  streamResetRate: 50,
+  maxSettings: 16,
+  maxOutstandingPings: 4,
+};
+
+type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
+type StreamListener = (
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  flags: number,
+  rawHeaders: string[],
+) => void;
+
+/** DoH, on its short way. */
+interface Listeners {
+  readonly request: RequestListener;
+  readonly stream: StreamListener;
+}
+
+const WRONG_HOST = textResponse(421, 'this listener answers requests for localhost only');
+
+/** Routes a request to DoH or to the app; a listener on loopback first asks whom it was meant for. */
+function createListeners(options: NodeServerOptions, otherwise: StreamListener): Listeners {
+  const { doh, report } = options;
+  const [overHttp1, overHttp2] = [dohOverHttp1(doh, report), dohOverHttp2(doh, report)];
+  const app = getRequestListener(options.app.fetch, { overrideGlobalObjects: false });
+  const loopback = isLoopbackAddress(options.address);
+  let meant: string | undefined;
+  /** A client says the same in each of its requests. */
+  const isMeant = (host: string | undefined): boolean => {
+    if (!loopback) return true;
+    if (host !== meant && namesLoopback(host)) meant = host;
+    return host !== undefined && host === meant;
   };
-  if (!options.tls) return http.createServer(limits, listener);
-  const server = http2.createSecureServer(
-    {
-      ...options.tls,
-      ...limits,
-      allowHTTP1: true,
-      minVersion: 'TLSv1.2',
-      settings: { maxConcurrentStreams: MAX_STREAMS, enablePush: false },
+  return {
+    request(request, response) {
+      const host = request.headers[':authority'] ?? request.headers.host;
+      if (!isMeant(host as string | undefined)) sendOverHttp1(response, WRONG_HOST, request.httpVersionMajor === 1);
+      else if (dohTarget(request.url ?? '/')) overHttp1(request, response);
+      else Promise.resolve(app(request, response)).catch(report);
     },
-    listener,
-  );
+    stream(stream, headers, flags, rawHeaders) {
+      if (!isMeant(headers[':authority'] ?? headers.host)) refuseOverHttp2(stream, WRONG_HOST);
+      else if (dohTarget(headers[':path'] ?? '/')) overHttp2(stream, headers, flags);
+      else otherwise(stream, headers, flags, rawHeaders);
+    },
+  };
+}
+
+function createPlainServer(options: NodeServerOptions): http.Server {
+  return http.createServer(HTTP1_LIMITS, createListeners(options, () => undefined).request);
+}
+
+/** HTTP/2, and HTTP/1.1 for those who do not speak it. */
+function createTlsServer(
+  options: NodeServerOptions,
+  tls: NonNullable<NodeServerOptions['tls']>,
+): http2.Http2SecureServer {
+  const server = http2.createSecureServer({
+    ...tls,
+    ...HTTP1_LIMITS,
+    ...SESSION_LIMITS,
+    allowHTTP1: true,
+    minVersion: 'TLSv1.2',
+    handshakeTimeout: REQUEST_TIMEOUT_MS,
+  });
+  const listeners = createListeners(options, (...stream) => imitate?.apply(server, stream));
+  server.on('request', listeners.request);
+  // That listener brought another one, which turns every stream into objects that imitate HTTP/1.1. The app needs them.
+  const [imitate] = server.listeners('stream');
+  server.removeAllListeners('stream');
+  server.on('stream', listeners.stream);
   server.setTimeout(IDLE_TIMEOUT_MS);
   return server;
 }
 
-/** Routes a request to DoH or to the app; a listener on loopback first asks whom it was meant for. */
-function createListener(options: NodeServerOptions): Listener {
-  const doh = dohListener(options.doh, options.report);
-  const app = getRequestListener(options.app.fetch, { overrideGlobalObjects: false });
-  const loopback = isLoopbackAddress(options.address);
-  return (request, response) => {
-    const host = (request.headers[':authority'] ?? request.headers.host) as string | undefined;
-    if (loopback && !namesLoopback(host)) {
-      request.resume();
-      send(response, textResponse(421, 'this listener answers requests for localhost only'), false);
-      return;
-    }
-    const carried = dohTarget(request.url ?? '/') ? doh(request, response) : app(request, response);
-    Promise.resolve(carried).catch(options.report);
-  };
-}
-
 /** Listens, with every connection bounded in time and number. */
 export async function startNodeServer(options: NodeServerOptions): Promise<NodeServer> {
-  const server = createServer(options, createListener(options));
+  const server = options.tls ? createTlsServer(options, options.tls) : createPlainServer(options);
   const sessions = new Set<http2.Http2Session>();
   server.on('session', (session: http2.ServerHttp2Session) => {
     sessions.add(session);

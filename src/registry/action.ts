@@ -9,8 +9,8 @@ export type HostCondition =
   | { readonly kind: 'revision'; readonly revision: number }
   /** Only changes that kept the signature have happened since: enough for one that keeps it too. */
   | { readonly kind: 'signature'; readonly signature: string }
-  /** The tombstone whose slot is being reclaimed is still the one that was read. */
-  | { readonly kind: 'tombstone'; readonly slot: number; readonly until: number };
+  /** It still points at the slot that is being reclaimed. */
+  | { readonly kind: 'pointer'; readonly poolId: string; readonly slot: number };
 
 export interface HostChange {
   readonly namespace: string;
@@ -20,18 +20,19 @@ export interface HostChange {
   readonly signature?: string;
 }
 
-/** One thing done to one slot of a block; each carries its own condition (see dynamodb-actions.ts). */
+/** One thing done to one slot of a block. */
 export type SlotChange =
   | { readonly kind: 'take'; readonly slot: number; readonly reclaims?: Tombstone }
   | { readonly kind: 'release'; readonly slot: number; readonly tombstone: Tombstone }
-  | { readonly kind: 'revive'; readonly slot: number; readonly namespace: string; readonly host: string }
+  | { readonly kind: 'revive'; readonly slot: number }
   | { readonly kind: 'pin'; readonly slot: number; readonly entry: string }
   | { readonly kind: 'unpin'; readonly slot: number; readonly entry: string };
 
 /** A whole block inside a user-written CIDR. */
-export type WholeBlockChange =
-  | { readonly kind: 'pin'; readonly entry: string; readonly used: ReadonlySet<number>; readonly now: number }
-  | { readonly kind: 'unpin'; readonly entry: string };
+export interface WholeBlockChange {
+  readonly kind: 'pin' | 'unpin';
+  readonly entry: string;
+}
 
 export interface BlockAction {
   readonly on: 'block';
@@ -39,7 +40,8 @@ export interface BlockAction {
   readonly number: number;
   readonly slots: readonly SlotChange[];
   readonly whole?: WholeBlockChange;
-  readonly now: number;
+  /** Where pins are at stake, nothing in the block may have changed since it was read; else each slot has its own condition. */
+  readonly revision?: number;
 }
 
 export type VipAction = { readonly on: 'vip'; readonly poolId: string; readonly slot: number } & (

@@ -1,6 +1,6 @@
 import type { Tombstone } from '../vip/plan.ts';
 import { blockOfSlot } from '../vip/pool.ts';
-import type { Action, BlockAction, HostAction, HostChange, SlotChange, VipAction, WholeBlockChange } from './action.ts';
+import type { Action, BlockAction, HostAction, HostChange, SlotChange, VipAction } from './action.ts';
 import type { ChangeContext, Intent } from './change.ts';
 import { agreementOf } from './host-change.ts';
 import type { BlockPins } from './pin-change.ts';
@@ -25,7 +25,7 @@ function pointsAt(holder: Tombstone, poolId: string, slot: number, registry: Reg
   const state = registry.host(holder.host);
   if (!state) return true;
   const vip = state.namespaces.get(holder.namespace)?.vip;
-  return vip?.poolId === poolId && vip.slot === slot && vip.until === holder.until;
+  return vip?.poolId === poolId && vip.slot === slot;
 }
 
 function clearPointers(
@@ -42,7 +42,7 @@ function clearPointers(
     const own = mine[same];
     if (own) mine[same] = own.vip ? own : { ...own, vip: 'cleared' };
     else {
-      const condition = { kind: 'tombstone', slot: pick.slot, until: holder.until } as const;
+      const condition = { kind: 'pointer', poolId, slot: pick.slot } as const;
       mine.push({ namespace: holder.namespace, condition, vip: 'cleared' });
     }
     changes.set(holder.host, mine);
@@ -67,7 +67,7 @@ function slotChange(step: SettledStep, namespace: string): { poolId: string; cha
   if (pick) {
     return { poolId, change: { kind: 'take', slot, ...(pick.reclaims ? { reclaims: pick.reclaims } : {}) } };
   }
-  if (vip.kind === 'revive') return { poolId, change: { kind: 'revive', slot, namespace, host } };
+  if (vip.kind === 'revive') return { poolId, change: { kind: 'revive', slot } };
   if (vip.kind !== 'release' || vipAfter.until === undefined) return undefined;
   return { poolId, change: { kind: 'release', slot, tombstone: { until: vipAfter.until, namespace, host } } };
 }
@@ -86,13 +86,10 @@ function vipAction(step: SettledStep, namespace: string): VipAction | undefined 
     : undefined;
 }
 
-function blockActions(
-  intent: Intent,
-  steps: readonly SettledStep[],
-  pins: readonly BlockPins[],
-  now: number,
-): BlockAction[] {
-  const blocks = new Map<string, { poolId: string; number: number; slots: SlotChange[]; whole?: WholeBlockChange }>();
+type BlockChange = Pick<BlockAction, 'poolId' | 'number' | 'whole'> & { readonly slots: SlotChange[] };
+
+function blockChanges(intent: Intent, steps: readonly SettledStep[], pins: readonly BlockPins[]): BlockChange[] {
+  const blocks = new Map<string, BlockChange>();
   const at = (poolId: string, number: number) => {
     const key = `${poolId}#${number}`;
     const block = blocks.get(key) ?? { poolId, number, slots: [] };
@@ -103,26 +100,43 @@ function blockActions(
     const slot = slotChange(step, intent.namespace);
     if (slot) at(slot.poolId, blockOfSlot(slot.change.slot)).slots.push(slot.change);
   }
-  for (const pin of pins) {
-    const block = at(pin.poolId, pin.number);
-    block.slots.push(...pin.slots);
-    if (pin.whole) block.whole = pin.whole;
+  for (const { poolId, number, slots, whole } of pins) {
+    const block = at(poolId, number);
+    block.slots.push(...slots);
+    if (whole) blocks.set(`${poolId}#${number}`, { ...block, whole });
   }
-  return [...blocks.values()].map((block) => ({ on: 'block', now, ...block }));
+  return [...blocks.values()];
 }
+
+/** Whether slots are taken in spite of a pin, which the entry itself lifts with the same write, or something is pinned. */
+const isAboutPins = ({ poolId, number, slots, whole }: BlockChange, pins: readonly BlockPins[]): boolean =>
+  whole?.kind === 'pin' ||
+  slots.some(({ kind }) => kind === 'pin') ||
+  (slots.some(({ kind }) => kind === 'take' || kind === 'revive') &&
+    pins.some((pin) => pin.poolId === poolId && pin.number === number));
 
 /** Items that a step takes at most: its host and, where its VIP moves, the VIP, the block and a last holder's host. */
 export const costOf = (step: SettledStep): number =>
   step.vip.kind === 'none' || step.vip.kind === 'keep' ? 1 : step.pick?.reclaims ? 4 : 3;
 
-/** The items that steps and pins touch, each once. */
+/** What one transaction does. */
+export interface Part {
+  readonly steps: readonly SettledStep[];
+  readonly pins: readonly BlockPins[];
+}
+
+/** The items that a part of a write touches, each once. `allPins` are those of the whole write. */
 export function assembleActions(
   intent: Intent,
-  steps: readonly SettledStep[],
-  pins: readonly BlockPins[],
+  { steps, pins }: Part,
+  allPins: readonly BlockPins[],
   registry: RegistryView,
   context: ChangeContext,
 ): Action[] {
   const vips = steps.flatMap((step) => vipAction(step, intent.namespace) ?? []);
-  return [...hostActions(intent, steps, registry, context), ...blockActions(intent, steps, pins, context.now), ...vips];
+  const blocks = blockChanges(intent, steps, pins).map((change): BlockAction => {
+    const revision = isAboutPins(change, allPins) ? registry.blockRevision(change.poolId, change.number) : undefined;
+    return { on: 'block', ...change, ...(revision === undefined ? {} : { revision }) };
+  });
+  return [...hostActions(intent, steps, registry, context), ...blocks, ...vips];
 }

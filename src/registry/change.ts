@@ -4,13 +4,21 @@ import { claimsOf } from '../serviceentry/claims.ts';
 import type { ServiceEntry } from '../serviceentry/service-entry.ts';
 import { blockOfSlot, homeSlot, type Pool } from '../vip/pool.ts';
 import type { Action, EntryAction, EntryCondition } from './action.ts';
-import { assembleActions, costOf } from './assemble.ts';
+import { assembleActions, costOf, type Part } from './assemble.ts';
 import { isUnchanged, refusal, reviseEntry, withStatus } from './entry-revision.ts';
 import { type HostStep, hostConflict, stepOf } from './host-change.ts';
 import { type BlockPins, planPins } from './pin-change.ts';
 import { type NeedsReads, NO_READS, type Reads } from './reads.ts';
 import { type SettledStep, settleVips } from './settle.ts';
-import { type EntryState, entryKey, type HeldVip, type PendingWrite, type RegistryView } from './state.ts';
+import {
+  type EntryState,
+  entryKey,
+  type HeldVip,
+  type HostState,
+  NO_HOST,
+  type PendingWrite,
+  type RegistryView,
+} from './state.ts';
 import type { Precondition, Rejection } from './writer.ts';
 
 /** What a caller wants to be so. */
@@ -20,7 +28,9 @@ export interface Intent {
   readonly goal:
     | { readonly kind: 'apply'; readonly entry: ServiceEntry }
     | { readonly kind: 'delete' }
-    /** The entry in force, whatever an unfinished write has done to its hosts. */
+    /** What the announced write was to do: whoever announced it is gone. */
+    | { readonly kind: 'finish' }
+    /** The entry in force, whatever the announced write has done to its hosts. */
     | { readonly kind: 'restore' };
   readonly precondition: Precondition;
 }
@@ -45,6 +55,8 @@ export type Change =
   /** Another write of this entry is under way. */
   | { readonly kind: 'busy' }
   | { readonly kind: 'unchanged'; readonly entry: ServiceEntry }
+  /** No announced write is left to be finished or undone. */
+  | { readonly kind: 'settled' }
   | {
       readonly kind: 'write';
       /** The last transaction of a write is `final`, and most are the only one. */
@@ -80,14 +92,15 @@ function firstReads(intent: Intent, pool: Pool): Reads {
 }
 
 /** What can be said before any host is looked at. */
-function earlyOutcome(intent: Intent, { stored, pending }: EntryState): Change | undefined {
-  const mustExist = intent.goal.kind === 'delete' && intent.precondition.kind === 'none';
-  const refused = refusal(mustExist ? { kind: 'present' } : intent.precondition, stored, intent.name);
+function earlyOutcome({ goal, precondition, name }: Intent, { stored, pending }: EntryState): Change | undefined {
+  const mustExist = goal.kind === 'delete' && precondition.kind !== 'present';
+  const refused = refusal(mustExist ? { kind: 'present' } : precondition, stored, name);
   if (refused) return refused;
-  if (intent.goal.kind !== 'apply' || !stored || pending || !isUnchanged(stored.entry, intent.goal.entry))
-    return undefined;
+  if (goal.kind !== 'apply' || !stored || pending || !isUnchanged(stored.entry, goal.entry)) return undefined;
   return { kind: 'unchanged', entry: stored.entry };
 }
+
+const isErrand = ({ goal }: Intent): boolean => goal.kind === 'finish' || goal.kind === 'restore';
 
 /**
  * The next transaction of a write, decided from what has been read so far; or what else must be read first. Pure:
@@ -98,8 +111,10 @@ export function planChange(intent: Intent, registry: RegistryView, context: Chan
   const state = registry.entry(intent.namespace, intent.name);
   if (state === undefined) return { kind: 'reads', reads: firstReads(intent, context.pool) };
   const ours = state.pending?.writeId === context.writeId;
-  if (state.pending && !ours && state.pending.until > context.now) return { kind: 'busy' };
-  const early = ours || intent.goal.kind === 'restore' ? undefined : earlyOutcome(intent, state);
+  const theirs = state.pending && !ours && state.pending.until > context.now;
+  if (isErrand(intent) && (theirs || !state.pending)) return { kind: 'settled' };
+  if (theirs) return { kind: 'busy' };
+  const early = ours || isErrand(intent) ? undefined : earlyOutcome(intent, state);
   return early ?? planHosts(intent, state, registry, context);
 }
 
@@ -110,6 +125,8 @@ function targetOf({ goal }: Intent, { stored, pending }: EntryState, context: Ch
       return pending?.writeId === context.writeId && pending.entry
         ? pending.entry
         : reviseEntry(stored?.entry, goal.entry, { now: context.now, uid: context.writeId });
+    case 'finish':
+      return pending?.entry;
     case 'restore':
       return stored?.entry;
     case 'delete':
@@ -129,27 +146,33 @@ function planHosts(intent: Intent, state: EntryState, registry: RegistryView, co
   const target = targetOf(intent, state, context);
   const after = target ? claimsOf(target) : [];
   const before = entriesOf(state).flatMap(claimsOf);
-  const steps = hostSteps(intent, before, after, registry);
+  const steps = hostSteps(intent, state, before, after, registry);
   if (!Array.isArray(steps)) return steps;
-  const rejection = firstRejection(steps);
+  const rejection = intent.goal.kind === 'restore' ? undefined : firstRejection(steps, registry);
   if (rejection) return rejection;
-  const pins = planPins(intent, before, after, steps, registry, context);
+  const pins = planPins(intent, state.pending !== undefined, before, after, steps, registry, context);
   if (pins.kind !== 'pins') return pins;
-  const settled = settleVips(intent.namespace, steps, registry, context);
+  const settled = settleVips(intent.namespace, steps, pins.blocks, registry, context);
   if (settled.kind !== 'settled') return settled;
   const entry = target && withStatus(target, vipsOf(settled.steps), state.stored?.entry.status, context.now);
   const work = settled.steps.filter((step) => !isIdle(step));
   return {
     kind: 'write',
-    ...consequence(state.stored?.entry, entry ?? state.pending?.entry, entry !== undefined),
+    ...consequence(entriesOf(state), state.stored !== undefined, entry),
     ...nextTransaction({ intent, state, entry, work, pins: pins.blocks }, registry, context),
     hosts: steps.map((step) => step.host),
     claims: after,
   };
 }
 
+/**
+ * An idle step is not part of the transaction, so nothing checks what it was judged by. Without an announced write it
+ * is the entry in force that says what its hosts hold, and the entry is checked. With one it is the hosts themselves:
+ * only the announcer changes their claims, and it has read them after it had announced.
+ */
 function hostSteps(
   intent: Intent,
+  { stored, pending }: EntryState,
   before: readonly HostClaim[],
   after: readonly HostClaim[],
   registry: RegistryView,
@@ -159,22 +182,26 @@ function hostSteps(
   if (unread.length > 0) return { kind: 'reads', reads: { ...NO_READS, hosts: unread } };
   const key = entryKey(intent.namespace, intent.name);
   const claims = new Map(after.map((claim) => [claim.host, claim]));
-  return hosts.flatMap((host) => {
-    const state = registry.host(host);
-    return state ? [stepOf(host, state, intent.namespace, key, claims.get(host))] : [];
+  const inForce = new Map(stored ? claimsOf(stored.entry).map((claim) => [claim.host, claim]) : []);
+  return hosts.map((host) => {
+    const state = registry.host(host) ?? NO_HOST;
+    const claim = pending ? state.claims.get(key) : inForce.get(host);
+    return stepOf(host, state, intent.namespace, key, { before: claim, after: claims.get(host) });
   });
 }
 
-function firstRejection(steps: readonly HostStep[]): Rejection | undefined {
+/** What stands already was judged when it was written: later entries were judged against it. */
+function firstRejection(steps: readonly HostStep[], registry: RegistryView): Rejection | undefined {
   for (const step of steps) {
-    const rejection = (step.after && hostConflict(step.after, step.others)) ?? tooLarge(step);
+    if (!step.after || isDeepStrictEqual(step.before, step.after)) continue;
+    const rejection = hostConflict(step.after, step.others) ?? tooLarge(step, registry.host(step.host) ?? NO_HOST);
     if (rejection) return rejection;
   }
   return undefined;
 }
 
-function tooLarge(step: HostStep): Rejection | undefined {
-  const octets = Buffer.byteLength(JSON.stringify([...step.others, ...(step.after ? [step.after] : [])]));
+function tooLarge(step: HostStep, { claims }: HostState): Rejection | undefined {
+  const octets = Buffer.byteLength(JSON.stringify([...claims.values(), step.after]));
   if (octets <= LARGEST_HOST_OCTETS) return undefined;
   return {
     kind: 'rejected',
@@ -189,13 +216,13 @@ const isIdle = (step: SettledStep): boolean =>
   (step.vip.kind === 'none' || step.vip.kind === 'keep') && isDeepStrictEqual(step.before, step.after);
 
 function consequence(
-  before: ServiceEntry | undefined,
+  before: readonly ServiceEntry[],
+  isStored: boolean,
   after: ServiceEntry | undefined,
-  stays: boolean,
 ): { outcome: CommitKind; entry: ServiceEntry } {
-  const entry = stays ? after : (before ?? after);
+  const entry = after ?? before[0];
   if (!entry) throw new Error('a change from nothing to nothing');
-  return { outcome: !stays ? 'deleted' : before ? 'configured' : 'created', entry };
+  return { outcome: !after ? 'deleted' : isStored ? 'configured' : 'created', entry };
 }
 
 /** The VIPs that the entry's own hosts hold after the change. */
@@ -228,22 +255,35 @@ function finalAction({ intent, state, entry }: Work): EntryAction {
   return intent.goal.kind === 'restore' ? { ...item, kind: 'withdraw' } : { ...item, kind: 'put', entry };
 }
 
-/** As many of the steps and pins as one transaction carries. */
-function firstPart(
-  work: readonly SettledStep[],
-  pins: readonly BlockPins[],
-): { steps: SettledStep[]; pins: BlockPins[] } {
+/**
+ * As much as one transaction carries. What is added comes first, then what is taken away: when the first removal is
+ * committed nothing is left that could be refused, so a write is undone only while it has removed nothing.
+ */
+function firstPart({ work, pins }: Work): Part & { readonly isAll: boolean } {
+  const units: (Part & { readonly cost: number })[] = [
+    ...work.filter((step) => step.after).map((step) => ({ steps: [step], pins: [], cost: costOf(step) })),
+    ...pins.filter(({ kind }) => kind === 'pin').map((pin) => ({ steps: [], pins: [pin], cost: 1 })),
+    ...work.filter((step) => !step.after).map((step) => ({ steps: [step], pins: [], cost: costOf(step) })),
+    ...pins.filter(({ kind }) => kind === 'unpin').map((pin) => ({ steps: [], pins: [pin], cost: 1 })),
+  ];
   let room = LARGEST_TRANSACTION;
-  const steps: SettledStep[] = [];
-  for (const step of work) {
-    room -= costOf(step);
-    if (room < 0) return { steps, pins: [] };
-    steps.push(step);
-  }
-  return { steps, pins: pins.slice(0, room) };
+  const tooMany = units.findIndex(({ cost }) => (room -= cost) < 0);
+  const fitting = tooMany < 0 ? units : units.slice(0, tooMany);
+  return {
+    steps: fitting.flatMap((unit) => unit.steps),
+    pins: fitting.flatMap((unit) => unit.pins),
+    isAll: tooMany < 0,
+  };
 }
 
-/** Everything at once where it fits; else the announcement, then part by part, and the entry itself at the end. */
+/** Repeated announcements of the same leave the same behind. */
+const distinctSpecs = (entries: readonly ServiceEntry[]): ServiceEntry[] =>
+  entries.filter((entry, index) => entries.findIndex((other) => isDeepStrictEqual(other.spec, entry.spec)) === index);
+
+/**
+ * Everything at once where it fits; else the announcement, then part by part, and the entry itself at the end. Whoever
+ * takes over an announced write announces its own first: from then on the other one, if it still lives, commits nothing.
+ */
 function nextTransaction(
   work: Work,
   registry: RegistryView,
@@ -251,18 +291,17 @@ function nextTransaction(
 ): { stage: 'begin' | 'part' | 'final'; actions: readonly Action[] } {
   const { intent, state, entry } = work;
   const item = { on: 'entry', namespace: intent.namespace, name: intent.name } as const;
-  const part = firstPart(work.work, work.pins);
-  const actions = assembleActions(intent, part.steps, part.pins, registry, context);
-  if (part.steps.length === work.work.length && part.pins.length === work.pins.length) {
-    return { stage: 'final', actions: [finalAction(work), ...actions] };
-  }
-  if (state.pending?.writeId === context.writeId) {
+  const part = firstPart(work);
+  const actions = assembleActions(intent, part, work.pins, registry, context);
+  const isOurs = state.pending?.writeId === context.writeId;
+  if (part.isAll && (isOurs || !state.pending)) return { stage: 'final', actions: [finalAction(work), ...actions] };
+  if (isOurs) {
     return { stage: 'part', actions: [{ ...item, kind: 'check', writeId: context.writeId }, ...actions] };
   }
   const pending = {
     writeId: context.writeId,
     until: context.now + PENDING_MS,
-    superseded: announced(state.pending),
+    superseded: distinctSpecs(announced(state.pending)),
     ...(entry ? { entry } : {}),
   };
   return { stage: 'begin', actions: [{ ...item, kind: 'begin', pending, expect: conditionOf(state) }] };

@@ -138,24 +138,24 @@ function entryTransactItem(action: EntryAction, table: string, writeId: string):
   }
 }
 
+/** Revisions count from 1: an item, or a namespace, that has none has never been changed. */
+function requireRevision(update: Update, attribute: string, revision: number): void {
+  const name = update.name(attribute);
+  update.require(revision === 0 ? `attribute_not_exists(${name})` : `${name} = ${update.value(numeric(revision))}`);
+}
+
 function requireHost(update: Update, { namespace, condition }: HostChange): void {
-  const revision = update.name(ATTRIBUTE.revision(namespace));
   switch (condition.kind) {
     case 'revision':
-      update.require(
-        condition.revision === 0
-          ? `attribute_not_exists(${revision})`
-          : `${revision} = ${update.value(numeric(condition.revision))}`,
-      );
+      requireRevision(update, ATTRIBUTE.revision(namespace), condition.revision);
       return;
     case 'signature':
       update.require(`${update.name(ATTRIBUTE.signature(namespace))} = ${update.value({ S: condition.signature })}`);
       return;
-    case 'tombstone': {
+    case 'pointer': {
       const vip = update.name(ATTRIBUTE.vip(namespace));
-      const slot = update.value(numeric(condition.slot));
-      const until = update.value(numeric(condition.until));
-      update.require(`${vip}.${update.name('slot')} = ${slot} AND ${vip}.${update.name('until')} = ${until}`);
+      update.require(`${vip}.${update.name('pool')} = ${update.value({ S: condition.poolId })}`);
+      update.require(`${vip}.${update.name('slot')} = ${update.value(numeric(condition.slot))}`);
     }
   }
 }
@@ -175,34 +175,28 @@ function hostTransactItem(action: HostAction, table: string): TransactWriteItem 
   return update.item(table, hostItem(action.host));
 }
 
-/** Nobody has written the slot's address into an entry. */
-const unpinned = (update: Update, slot: number): string =>
-  `attribute_not_exists(${update.name(ATTRIBUTE.pinned(slot))})`;
+/** The slot is still free, and nobody has written its address into an entry. */
+function requireSlot(update: Update, change: SlotChange): void {
+  if (change.kind !== 'take' && change.kind !== 'revive') return;
+  if (change.kind === 'take' && change.reclaims) {
+    const until = `${update.name(ATTRIBUTE.tombstone(change.slot))}.${update.name('until')}`;
+    update.require(`${until} = ${update.value(numeric(change.reclaims.until))}`);
+  } else if (change.kind === 'take') {
+    update.require(`NOT contains(${update.name(ATTRIBUTE.used)}, ${update.value(numeric(change.slot))})`);
+  }
+  update.require(`attribute_not_exists(${update.name(ATTRIBUTE.pinned(change.slot))})`);
+}
 
-function changeSlot(update: Update, change: SlotChange, released: ReadonlySet<number>, now: number): void {
-  const tombstone = ATTRIBUTE.tombstone(change.slot);
-  const held = () => `contains(${update.name(ATTRIBUTE.used)}, ${update.value(numeric(change.slot))})`;
-  const field = (name: string) => `${update.name(tombstone)}.${update.name(name)}`;
+function changeSlot(update: Update, change: SlotChange): void {
   switch (change.kind) {
     case 'take':
-      update.require(
-        change.reclaims ? `${field('until')} = ${update.value(numeric(change.reclaims.until))}` : `NOT ${held()}`,
-      );
-      update.require(unpinned(update, change.slot)).remove(update.name(tombstone));
+    case 'revive':
+      update.remove(update.name(ATTRIBUTE.tombstone(change.slot)));
       return;
     case 'release':
-      update.require(`${held()} AND attribute_not_exists(${update.name(tombstone)})`);
-      update.set(tombstone, encodeTombstone(change.tombstone));
-      return;
-    case 'revive':
-      update.require(`${field('namespace')} = ${update.value({ S: change.namespace })}`);
-      update.require(`${field('host')} = ${update.value({ S: change.host })}`);
-      update.require(unpinned(update, change.slot)).remove(update.name(tombstone));
+      update.set(ATTRIBUTE.tombstone(change.slot), encodeTombstone(change.tombstone));
       return;
     case 'pin':
-      if (!released.has(change.slot)) {
-        update.require(`NOT ${held()} OR ${field('until')} <= ${update.value(numeric(now))}`);
-      }
       update.add(ATTRIBUTE.pinned(change.slot), { SS: [change.entry] });
       return;
     case 'unpin':
@@ -210,34 +204,30 @@ function changeSlot(update: Update, change: SlotChange, released: ReadonlySet<nu
   }
 }
 
-function changeWhole(update: Update, change: WholeBlockChange): void {
-  if (change.kind === 'unpin') {
-    update.deleteFrom(ATTRIBUTE.pinnedWhole, { SS: [change.entry] });
+function changeWhole(update: Update, { kind, entry }: WholeBlockChange): void {
+  if (kind === 'pin') update.add(ATTRIBUTE.pinnedWhole, { SS: [entry] });
+  else update.deleteFrom(ATTRIBUTE.pinnedWhole, { SS: [entry] });
+}
+
+function requireBlock(update: Update, { slots, revision }: BlockAction): void {
+  if (revision !== undefined) {
+    requireRevision(update, ATTRIBUTE.blockRevision, revision);
     return;
   }
-  const slots = [...change.used];
-  const used = update.name(ATTRIBUTE.used);
-  update.require(
-    slots.length === 0 ? `attribute_not_exists(${used})` : `${used} = ${update.value({ NS: slots.map(String) })}`,
-  );
-  for (const slot of slots) {
-    const until = `${update.name(ATTRIBUTE.tombstone(slot))}.${update.name('until')}`;
-    update.require(`${until} <= ${update.value(numeric(change.now))}`);
+  for (const change of slots) requireSlot(update, change);
+  if (slots.some((change) => change.kind === 'take' || change.kind === 'revive')) {
+    update.require(`attribute_not_exists(${update.name(ATTRIBUTE.pinnedWhole)})`);
   }
-  update.add(ATTRIBUTE.pinnedWhole, { SS: [change.entry] });
 }
 
 function blockTransactItem(action: BlockAction, table: string): TransactWriteItem {
   const update = new Update();
-  const released = new Set(action.slots.flatMap((change) => (change.kind === 'release' ? [change.slot] : [])));
-  for (const change of action.slots) changeSlot(update, change, released, action.now);
+  requireBlock(update, action);
+  for (const change of action.slots) changeSlot(update, change);
+  if (action.whole) changeWhole(update, action.whole);
   const taken = action.slots.flatMap((change) => (change.kind === 'take' ? [String(change.slot)] : []));
   if (taken.length > 0) update.add(ATTRIBUTE.used, { NS: taken });
-  if (action.slots.some((change) => change.kind === 'take' || change.kind === 'revive')) {
-    update.require(`attribute_not_exists(${update.name(ATTRIBUTE.pinnedWhole)})`);
-  }
-  if (action.whole) changeWhole(update, action.whole);
-  return update.item(table, blockItem(action.poolId, action.number));
+  return update.add(ATTRIBUTE.blockRevision, numeric(1)).item(table, blockItem(action.poolId, action.number));
 }
 
 /** Moves the earlier holders one place on, without reading them: `explain` shows the last three. */

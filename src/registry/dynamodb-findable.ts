@@ -16,7 +16,8 @@ function scopesOf(claim: HostClaim): string[] {
   return claim.exportTo.filter((target) => target !== '~').map((target) => (target === '.' ? claim.namespace : target));
 }
 
-function scopesAbove(claims: readonly HostClaim[]): ReadonlyMap<string, ReadonlySet<string>> {
+/** The names above the hosts of these claims, and who may know of each. */
+export function scopesAbove(claims: readonly HostClaim[]): ReadonlyMap<string, ReadonlySet<string>> {
   const above = new Map<string, Set<string>>();
   for (const claim of claims) {
     for (const name of namesAbove(claim.host)) {
@@ -59,12 +60,16 @@ export function createMakeFindable({ client, table }: TableClient): MakeFindable
     for (const scope of missing) known.set(`${scope}/${name}`, true);
   }
 
+  async function addMembers(members: ReadonlySet<number>, signal: AbortSignal): Promise<void> {
+    const missing = [...members].filter((member) => !known.has(`${member}`));
+    if (missing.length === 0) return;
+    await add(SUFFIXES, 'members', { NS: missing.map(String) }, signal);
+    for (const member of missing) known.set(`${member}`, true);
+  }
+
   return async (claims, suffixes, signal) => {
-    const missing = new Set(
-      claims.flatMap((claim) => suffixMembers(claim.host)).filter((member) => !suffixes.has(member)),
-    );
     await Promise.all([
-      missing.size > 0 ? add(SUFFIXES, 'members', { NS: [...missing].map(String) }, signal) : undefined,
+      addMembers(new Set(claims.flatMap((claim) => suffixMembers(claim.host))).difference(suffixes), signal),
       ...[...scopesAbove(claims)].map(([name, scopes]) => addScopes(name, [...scopes], signal)),
     ]);
   };

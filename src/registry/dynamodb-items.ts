@@ -29,6 +29,7 @@ export const ATTRIBUTE = {
   pinned: (slot: number) => `p${slot}`,
   pinnedWhole: 'p',
   used: 'used',
+  blockRevision: 'revision',
 } as const;
 
 const GZIP_FROM_BYTES = 4096;

@@ -4,6 +4,7 @@ import {
   QueryCommand,
   ResourceInUseException,
   ResourceNotFoundException,
+  TransactionCanceledException,
   type TransactWriteItem,
   TransactWriteItemsCommand,
 } from '@aws-sdk/client-dynamodb';
@@ -11,9 +12,9 @@ import { createPool, type Pool } from '../vip/pool.ts';
 import { marshalKey } from './dynamodb-actions.ts';
 import type { Item } from './dynamodb-items.ts';
 import { pause, type TableClient } from './dynamodb-snapshot.ts';
-import { POOLS, poolItem } from './keys.ts';
+import { ACTIVE_POOL, POOLS, poolItem } from './keys.ts';
 
-/** The prefixes of the setting overlap a pool of earlier settings: one address could get two holders. */
+/** The prefixes of the setting do not go with a pool of earlier settings: one address could get two holders. */
 export class PoolOverlapError extends Error {
   override readonly name = 'PoolOverlapError';
 }
@@ -78,50 +79,92 @@ function overlap(a: Pool, b: Pool): boolean {
   );
 }
 
-function activation(table: string, pool: Pool, known: KnownPools): TransactWriteItem[] {
-  const others = known.active && known.active.id !== pool.id ? [known.active] : [];
+/** The prefixes of the pool as they were read, so that of two processes that open it differently only one succeeds. */
+function unchanged(before: Pool | undefined): Partial<NonNullable<TransactWriteItem['Put']>> {
+  if (!before) return { ConditionExpression: 'attribute_not_exists(pk)' };
+  return {
+    ConditionExpression: 'ipv4 = :ipv4 AND ipv6 = :ipv6',
+    ExpressionAttributeValues: { ':ipv4': { S: before.ipv4 }, ':ipv6': { S: before.ipv6 } },
+  };
+}
+
+function activation(
+  table: string,
+  pool: Pool,
+  before: Pool | undefined,
+  active: Pool | undefined,
+): TransactWriteItem[] {
+  const item = {
+    ...marshalKey(poolItem(pool.id)),
+    ipv4: { S: pool.ipv4 },
+    ipv6: { S: pool.ipv6 },
+    state: { S: 'active' },
+  };
+  const drained = active && active.id !== pool.id ? [active] : [];
   return [
-    {
-      Put: {
-        TableName: table,
-        Item: {
-          ...marshalKey(poolItem(pool.id)),
-          ipv4: { S: pool.ipv4 },
-          ipv6: { S: pool.ipv6 },
-          state: { S: 'active' },
-        },
-      },
-    },
-    ...others.map((other) => ({
+    { Put: { TableName: table, Item: item, ...unchanged(before) } },
+    ...drained.map(({ id }) => ({
       Update: {
         TableName: table,
-        Key: marshalKey(poolItem(other.id)),
+        Key: marshalKey(poolItem(id)),
         UpdateExpression: 'SET #state = :draining',
         ConditionExpression: '#state = :active',
         ExpressionAttributeNames: { '#state': 'state' },
         ExpressionAttributeValues: { ':draining': { S: 'draining' }, ':active': { S: 'active' } },
       },
     })),
+    // One item that every activation moves: two that begin at once cannot both find no other pool.
+    {
+      Update: {
+        TableName: table,
+        Key: marshalKey(ACTIVE_POOL),
+        UpdateExpression: 'SET poolId = :pool',
+        ConditionExpression: active ? 'poolId = :before' : 'attribute_not_exists(poolId)',
+        ExpressionAttributeValues: { ':pool': { S: pool.id }, ...(active ? { ':before': { S: active.id } } : {}) },
+      },
+    },
   ];
 }
 
+/** Why the pool of the settings cannot stand beside those that the table knows, or undefined. */
+function clash(pool: Pool, known: readonly Pool[]): string | undefined {
+  const itself = known.find(({ id }) => id === pool.id);
+  if (itself && (pool.size < itself.size || pool.ipv6Bits > itself.ipv6Bits)) {
+    return `the setting "pools" (${pool.ipv4}, ${pool.ipv6}) cuts off a part of ${itself.ipv4}, ${itself.ipv6}, where virtual IPs may be in use: a pool can only grow`;
+  }
+  const other = known.find((candidate) => candidate.id !== pool.id && overlap(pool, candidate));
+  if (!other) return undefined;
+  return (
+    `the setting "pools" (${pool.ipv4}, ${pool.ipv6}) overlaps ${other.ipv4}, ${other.ipv6}, whose virtual IPs may be in use: ` +
+    'choose a prefix apart from it, or one that starts at the same address and is wider'
+  );
+}
+
+const isSame = (a: Pool | undefined, b: Pool): boolean => a?.id === b.id && a.ipv4 === b.ipv4 && a.ipv6 === b.ipv6;
+
 /**
- * Makes the pool of the settings the table's active one. A changed setting adds a pool: the one before goes on
- * draining, with every VIP it gave. A pool that starts where another does and is longer is the same pool, grown.
- * @throws PoolOverlapError when it would share addresses with another pool.
+ * Makes the pool of the settings the table's active one, and tells the others. A changed setting adds a pool: the one
+ * before goes on draining, with every VIP it gave. A pool that starts where another does and is wider is the same
+ * pool, grown.
+ * @throws PoolOverlapError when it would share addresses with another pool, or be narrower than it was.
  */
 export async function activatePool(source: TableClient, pool: Pool, signal: AbortSignal): Promise<readonly Pool[]> {
-  const known = await readPools(source, signal);
-  const draining = [...known.draining, ...(known.active ? [known.active] : [])].filter((other) => other.id !== pool.id);
-  const clash = draining.find((other) => overlap(pool, other));
-  if (clash) {
-    throw new PoolOverlapError(
-      `the setting "pools" (${pool.ipv4}, ${pool.ipv6}) overlaps ${clash.ipv4}, ${clash.ipv6}, whose virtual IPs are in use: ` +
-        'choose a prefix apart from it, or one that starts at the same address and is longer',
-    );
+  for (let attempt = 0; ; attempt++) {
+    const { active, draining } = await readPools(source, signal);
+    const known = [...(active ? [active] : []), ...draining];
+    const problem = clash(pool, known);
+    if (problem !== undefined) throw new PoolOverlapError(problem);
+    const others = known.filter(({ id }) => id !== pool.id);
+    if (isSame(active, pool)) return others;
+    const before = known.find(({ id }) => id === pool.id);
+    const items = activation(source.table, pool, before, active);
+    try {
+      await source.client.send(new TransactWriteItemsCommand({ TransactItems: items }), { abortSignal: signal });
+      return others;
+    } catch (error) {
+      // Somebody else activated a pool meanwhile: theirs may be ours, or clash with it.
+      if (!(error instanceof TransactionCanceledException)) throw error;
+      await pause(attempt, signal);
+    }
   }
-  if (known.active?.id === pool.id && known.active.size === pool.size) return draining;
-  const items = activation(source.table, pool, known);
-  await source.client.send(new TransactWriteItemsCommand({ TransactItems: items }), { abortSignal: signal });
-  return draining;
 }

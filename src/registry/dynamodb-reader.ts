@@ -3,8 +3,9 @@ import type { HostAnswer } from '../table/host.ts';
 import type { View } from '../table/view.ts';
 import { visibleHost } from '../table/visible.ts';
 import { type Pool, slotOfAddress } from '../vip/pool.ts';
-import { decodeHolder, decodeRecord, decodeSuffixes, type Item, ItemFormatError } from './dynamodb-items.ts';
+import { decodeHolder, decodeRecord, type Item, ItemFormatError } from './dynamodb-items.ts';
 import { readPools } from './dynamodb-open.ts';
+import { decodeFindable, decodeScopes } from './dynamodb-retirement.ts';
 import { batchGet, type TableClient } from './dynamodb-snapshot.ts';
 import { belowItem, hostItem, hostOfPartition, type ItemKey, keyText, SUFFIXES, vipItem } from './keys.ts';
 import type { FindRequest, Found, Holder, RegistryReader, VipPrefixes } from './reader.ts';
@@ -111,12 +112,12 @@ function onceEach<T>(decode: (item: Item) => T): (item: Item) => T {
 }
 
 const recordOf = onceEach((item) => decodeRecord(hostOfPartition(item.pk?.S ?? ''), item));
-const suffixesOf = onceEach(decodeSuffixes);
+const suffixesOf = onceEach(decodeFindable);
 const NO_SUFFIXES: SuffixSet = new Set();
 
 /** Names that exist above visible hosts only, for a view of this namespace. */
 const existsBelow = (item: Item | null | undefined, view: View): boolean =>
-  (item?.scopes?.SS ?? []).some((scope) => scope === '*' || scope === view.namespace);
+  item != null && [...decodeScopes(item)].some((scope) => scope === '*' || scope === view.namespace);
 
 /** The reader over DynamoDB: eventually consistent reads, cached, all candidates of a question in one BatchGetItem. */
 export function createDynamoDbReader(source: TableClient, given: ReaderOptions): CachingReader {

@@ -1,7 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BatchGetItemCommand, type DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
 import type { Block, KnownBlocks } from '../vip/plan.ts';
+import { blockCount, type Pool } from '../vip/pool.ts';
 import { marshalKey } from './dynamodb-actions.ts';
-import { decodeBlock, decodeEntry, decodeHolder, decodeHost, decodeSuffixes, type Item } from './dynamodb-items.ts';
+import {
+  ATTRIBUTE,
+  decodeBlock,
+  decodeEntry,
+  decodeHolder,
+  decodeHost,
+  decodeSuffixes,
+  type Item,
+} from './dynamodb-items.ts';
 import {
   BLOCK_PREFIX,
   blockItem,
@@ -19,6 +29,8 @@ import { type EntryState, type HostState, NO_ENTRY, NO_HOST, type RegistryView }
 
 /** BatchGetItem takes at most this many keys. */
 const BATCH = 100;
+/** Blocks of one Query: a page holds 1 MB, and a block of nothing but tombstones some 20 KB. */
+const RANGE = 32;
 
 const blockNumber = (sk: string): number => Number(sk.slice(BLOCK_PREFIX.length));
 
@@ -35,7 +47,8 @@ export async function batchGet(
   signal: AbortSignal,
 ): Promise<Map<string, Item | null>> {
   const found = new Map<string, Item | null>(keys.map((key) => [keyText(key), null]));
-  let pending = keys.map(marshalKey) as Item[];
+  const distinct = new Map(keys.map((key) => [keyText(key), key]));
+  let pending = [...distinct.values()].map(marshalKey) as Item[];
   for (let attempt = 0; pending.length > 0; attempt++) {
     const asked = pending.slice(0, BATCH);
     const command = new BatchGetItemCommand({
@@ -52,14 +65,14 @@ export async function batchGet(
   return found;
 }
 
+/** Resolves after that time, or as soon as the signal aborts. */
+export type Sleep = (ms: number, signal: AbortSignal) => Promise<void>;
+
+const sleepFor: Sleep = (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined);
+
 /** Full jitter between 10 and 200 ms: contenders that back off alike would meet again. */
-export async function pause(attempt: number, signal: AbortSignal, random: () => number = Math.random): Promise<void> {
-  const bound = Math.min(200, 10 * 2 ** attempt);
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, random() * bound);
-  signal.addEventListener('abort', () => resolve(), { once: true });
-  await promise;
-  clearTimeout(timer);
+export function pause(attempt: number, signal: AbortSignal, random = Math.random, wait = sleepFor): Promise<void> {
+  return wait(random() * Math.min(200, 10 * 2 ** attempt), signal);
 }
 
 /**
@@ -68,13 +81,16 @@ export async function pause(attempt: number, signal: AbortSignal, random: () => 
  */
 export class Snapshot implements RegistryView {
   readonly #source: TableClient;
-  readonly #poolId: string;
-  #items = new Map<string, Item | null>();
+  readonly #pool: Pool;
+  readonly #items = new Map<string, Item | null>();
+  /** Which read, or failed condition, each item comes from. */
+  readonly #rounds = new Map<string, number>();
+  #round = 0;
   #allBlocks = false;
 
-  constructor(source: TableClient, poolId: string) {
+  constructor(source: TableClient, pool: Pool) {
     this.#source = source;
-    this.#poolId = poolId;
+    this.#pool = pool;
   }
 
   entry(namespace: string, name: string): EntryState | undefined {
@@ -100,22 +116,33 @@ export class Snapshot implements RegistryView {
     for (const [key, item] of this.#items) {
       if (key.startsWith(prefix)) blocks.set(Number(key.slice(prefix.length)), decodeBlock(item));
     }
-    return { blocks, complete: this.#allBlocks && poolId === this.#poolId };
+    return { blocks, complete: this.#allBlocks && poolId === this.#pool.id };
+  }
+
+  blockRevision(poolId: string, number: number): number {
+    return Number(this.#items.get(keyText(blockItem(poolId, number)))?.[ATTRIBUTE.blockRevision]?.N ?? 0);
+  }
+
+  isNewer(poolId: string, number: number, host: string): boolean {
+    const roundOf = (key: ItemKey) => this.#rounds.get(keyText(key)) ?? 0;
+    return roundOf(blockItem(poolId, number)) > roundOf(hostItem(host));
   }
 
   get suffixes(): ReadonlySet<number> {
     return decodeSuffixes(this.#items.get(keyText(SUFFIXES)));
   }
 
-  /** `active`, `draining`, or undefined when the table does not know the pool. */
-  get poolState(): string | undefined {
-    return this.#items.get(keyText(poolItem(this.#poolId)))?.state?.S;
+  /** What the table says of the pool; undefined when it does not know it. */
+  get pool(): { readonly ipv4: string | undefined; readonly isActive: boolean } | undefined {
+    const item = this.#items.get(keyText(poolItem(this.#pool.id)));
+    return item ? { ipv4: item.ipv4?.S, isActive: item.state?.S === 'active' } : undefined;
   }
 
-  /** Reads what a plan asks for, in one round trip (two at once when it asks for every block). */
+  /** Reads what a plan asks for, in one round trip (calls at once when it asks for every block). */
   async read(intent: { namespace: string; name: string }, reads: Reads, signal: AbortSignal): Promise<void> {
+    this.#round++;
     const keys = [
-      ...(reads.entry ? [entryItem(intent.namespace, intent.name), SUFFIXES, poolItem(this.#poolId)] : []),
+      ...(reads.entry ? [entryItem(intent.namespace, intent.name), SUFFIXES, poolItem(this.#pool.id)] : []),
       ...reads.hosts.map(hostItem),
       ...reads.blocks.map(({ poolId, number }) => blockItem(poolId, number)),
       ...reads.vips.map(({ poolId, slot }) => vipItem(poolId, slot)),
@@ -124,35 +151,48 @@ export class Snapshot implements RegistryView {
       batchGet(this.#source, keys, true, signal),
       reads.allBlocks ? this.#readAllBlocks(signal) : undefined,
     ]);
-    for (const [key, item] of items) this.#items.set(key, item);
+    for (const [key, item] of items) this.#set(key, item);
   }
 
   async #readAllBlocks(signal: AbortSignal): Promise<void> {
+    const ranges = Math.ceil(blockCount(this.#pool) / RANGE);
+    await Promise.all(Array.from({ length: ranges }, (_, range) => this.#readBlocks(range * RANGE, signal)));
+    this.#allBlocks = true;
+  }
+
+  async #readBlocks(first: number, signal: AbortSignal): Promise<void> {
+    const { pk, sk: from } = marshalKey(blockItem(this.#pool.id, first));
+    const { sk: to } = marshalKey(blockItem(this.#pool.id, first + RANGE - 1));
     const pages = paginateQuery(
       { client: this.#source.client },
       {
         TableName: this.#source.table,
-        KeyConditionExpression: 'pk = :pool AND begins_with(sk, :block)',
-        ExpressionAttributeValues: { ':pool': { S: poolPartition(this.#poolId) }, ':block': { S: BLOCK_PREFIX } },
+        KeyConditionExpression: 'pk = :pool AND sk BETWEEN :from AND :to',
+        ExpressionAttributeValues: { ':pool': pk, ':from': from, ':to': to },
         ConsistentRead: true,
       },
       { abortSignal: signal },
     );
     for await (const page of pages) {
       for (const item of page.Items ?? []) {
-        this.#items.set(keyText(blockItem(this.#poolId, blockNumber(item.sk?.S ?? ''))), item);
+        this.#set(keyText(blockItem(this.#pool.id, blockNumber(item.sk?.S ?? ''))), item);
       }
     }
-    this.#allBlocks = true;
   }
 
   /** A condition on this item failed, and this is what stands there. */
   learn(key: ItemKey, item: Item | undefined): void {
-    this.#items.set(keyText(key), item ?? null);
+    this.#round++;
+    this.#set(keyText(key), item ?? null);
   }
 
   forget(): void {
-    this.#items = new Map();
+    this.#items.clear();
     this.#allBlocks = false;
+  }
+
+  #set(key: string, item: Item | null): void {
+    this.#items.set(key, item);
+    this.#rounds.set(key, this.#round);
   }
 }

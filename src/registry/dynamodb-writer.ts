@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { TransactionCanceledException, TransactWriteItemsCommand } from '@aws-sdk/client-dynamodb';
+import { claimsOf } from '../serviceentry/claims.ts';
 import type { Pool } from '../vip/pool.ts';
 import { type Change, type Intent, planChange } from './change.ts';
 import { keyOfAction, transactItems } from './dynamodb-actions.ts';
 import { isTransient } from './dynamodb-faults.ts';
 import { createMakeFindable, type MakeFindable } from './dynamodb-findable.ts';
-import { pause, Snapshot, type TableClient } from './dynamodb-snapshot.ts';
+import { pause, type Sleep, Snapshot, type TableClient } from './dynamodb-snapshot.ts';
 import { PoolMismatchError, RegistryUnavailableError } from './errors.ts';
+import type { Reads } from './reads.ts';
 import type { RegistryWriter, Rejection, WriteOutcome } from './writer.ts';
 
 export interface WriterOptions {
@@ -17,6 +19,7 @@ export interface WriterOptions {
   readonly now?: () => number;
   /** For the jitter of retries. */
   readonly random?: () => number;
+  readonly sleep?: Sleep;
 }
 
 type CommittingChange = Extract<Change, { kind: 'write' }>;
@@ -24,18 +27,25 @@ type CommittingChange = Extract<Change, { kind: 'write' }>;
 /** A try that did not end the write: try again at once, with what was learnt, or after a pause. */
 type Again = 'again' | 'later';
 
+interface Sent {
+  readonly change: CommittingChange;
+  readonly command: TransactWriteItemsCommand;
+}
+
 /** One write, from what is wanted to what was committed: read, plan, commit under conditions, learn, plan again. */
 class Write {
   readonly #source: TableClient;
   readonly #options: WriterOptions;
   readonly #makeFindable: MakeFindable;
-  #intent: Intent;
+  readonly #intent: Intent;
   readonly #dryRun: boolean;
   readonly #writeId = randomUUID();
   readonly #snapshot: Snapshot;
-  /** Sent, but nobody said whether it was committed. */
-  #unacknowledged: CommittingChange | undefined;
-  /** Why the announced write is being undone. */
+  /** Not refused, but not known to be committed: sent again under its token, it is committed once. */
+  #unsettled: Sent | undefined;
+  /** What is done first: an announced write, our own or that of somebody who is gone, cannot stay half done. */
+  #errand: 'finish' | 'restore' | undefined;
+  /** Why our own announced write is undone. */
   #rejection: Rejection | undefined;
 
   constructor(
@@ -50,7 +60,7 @@ class Write {
     this.#makeFindable = makeFindable;
     this.#intent = intent;
     this.#dryRun = dryRun;
-    this.#snapshot = new Snapshot(source, options.pool.id);
+    this.#snapshot = new Snapshot(source, options.pool);
   }
 
   async run(signal: AbortSignal): Promise<WriteOutcome> {
@@ -59,10 +69,9 @@ class Write {
       const result = await this.#try(signal).catch((error: unknown): Again => {
         if (!isTransient(error)) throw error;
         fault = error;
-        this.#snapshot.forget();
         return 'later';
       });
-      if (result === 'later') await pause(tries, signal, this.#options.random);
+      if (result === 'later') await pause(tries, signal, this.#options.random, this.#options.sleep);
       else if (result !== 'again') return result;
     }
     const { namespace, name } = this.#intent;
@@ -72,13 +81,15 @@ class Write {
   }
 
   async #try(signal: AbortSignal): Promise<WriteOutcome | Again> {
+    if (this.#unsettled) return this.#send(this.#unsettled, signal);
     const change = await this.#plan(signal);
-    if (this.#unacknowledged && this.#isCommitted()) return this.#rejection ?? outcomeOf(this.#unacknowledged);
     switch (change.kind) {
       case 'unchanged':
         return { kind: 'unchanged', entry: change.entry, hosts: [] };
       case 'rejected':
         return this.#reject(change);
+      case 'settled':
+        return this.#afterErrand();
       case 'busy':
         this.#snapshot.forget();
         return 'later';
@@ -89,63 +100,78 @@ class Write {
     }
   }
 
-  /** Half a write cannot stay: what was announced is undone, and then it is as if nothing had been asked. */
+  /** Whoever meets a write that is half done finishes it, or undoes it, before giving up: nothing is left behind. */
   #reject(rejection: Rejection): WriteOutcome | Again {
-    const { namespace, name } = this.#intent;
-    const { pending } = this.#snapshot.entry(namespace, name) ?? {};
-    if (pending?.writeId !== this.#writeId || this.#rejection) return rejection;
-    this.#rejection = rejection;
-    this.#intent = { ...this.#intent, goal: { kind: 'restore' } };
+    const { stored, pending } = this.#snapshot.entry(this.#intent.namespace, this.#intent.name) ?? {};
+    if (!pending || this.#dryRun || this.#errand === 'restore') return this.#rejection ?? rejection;
+    const isOurs = pending.writeId === this.#writeId;
+    if (isOurs && !this.#errand) this.#rejection = rejection;
+    this.#errand = stored && !isOurs && !this.#errand ? 'finish' : 'restore';
+    return 'again';
+  }
+
+  #afterErrand(): WriteOutcome | Again {
+    if (this.#rejection) return this.#rejection;
+    this.#errand = undefined;
+    this.#snapshot.forget();
     return 'again';
   }
 
   async #plan(signal: AbortSignal): Promise<Exclude<Change, { kind: 'reads' }>> {
     const { pool, draining, tombstoneMs, now = Date.now } = this.#options;
     const context = { pool, draining, tombstoneMs, writeId: this.#writeId, now: now() };
+    const intent: Intent = this.#errand ? { ...this.#intent, goal: { kind: this.#errand } } : this.#intent;
     for (;;) {
-      const change = planChange(this.#intent, this.#snapshot, context);
+      const change = planChange(intent, this.#snapshot, context);
       if (change.kind !== 'reads') return change;
-      await this.#snapshot.read(this.#intent, change.reads, signal);
-      const { poolState } = this.#snapshot;
-      if (poolState !== 'active') throw new PoolMismatchError(pool.id, poolState ?? 'other pools');
+      await this.#read(change.reads, signal);
+      const known = this.#snapshot.pool;
+      if (!known?.isActive || known.ipv4 !== pool.ipv4) throw new PoolMismatchError(pool.ipv4, known);
     }
   }
 
-  async #commit(change: CommittingChange, signal: AbortSignal): Promise<WriteOutcome | Again> {
-    const items = transactItems(change.actions, this.#intent, this.#source.table, this.#writeId);
+  /** Every block is read in a second round trip: what has to be findable before the third can be made so at once. */
+  async #read(reads: Reads, signal: AbortSignal): Promise<void> {
+    const { goal } = this.#intent;
+    const claims = reads.allBlocks && goal.kind === 'apply' && !this.#dryRun ? claimsOf(goal.entry) : [];
+    await Promise.all([
+      this.#snapshot.read(this.#intent, reads, signal),
+      this.#makeFindable(claims, this.#snapshot.suffixes, signal),
+    ]);
+  }
+
+  #commit(change: CommittingChange, signal: AbortSignal): Promise<WriteOutcome | Again> {
+    const TransactItems = transactItems(change.actions, this.#intent, this.#source.table, this.#writeId);
+    const command = new TransactWriteItemsCommand({ TransactItems, ClientRequestToken: randomUUID() });
+    return this.#send({ change, command }, signal);
+  }
+
+  async #send(sent: Sent, signal: AbortSignal): Promise<WriteOutcome | Again> {
+    this.#unsettled = undefined;
     try {
-      await this.#source.client.send(new TransactWriteItemsCommand({ TransactItems: items }), { abortSignal: signal });
+      await this.#source.client.send(sent.command, { abortSignal: signal });
     } catch (error) {
-      if (error instanceof TransactionCanceledException) return this.#learn(error, change);
-      if (change.stage === 'final') this.#unacknowledged = change;
+      if (error instanceof TransactionCanceledException) return this.#learn(error, sent);
+      this.#unsettled = sent;
       throw error;
     }
-    if (change.stage === 'final') return this.#rejection ?? outcomeOf(change);
+    if (sent.change.stage === 'final') return this.#errand ? this.#afterErrand() : outcomeOf(sent.change);
     this.#snapshot.forget();
     return 'again';
   }
 
   /** What failed conditions saw replaces what had been read. A stranger's transaction in flight costs a pause. */
-  #learn(error: TransactionCanceledException, change: CommittingChange): Again {
+  #learn(error: TransactionCanceledException, sent: Sent): Again {
     const reasons = error.CancellationReasons ?? [];
     if (reasons.some((reason) => reason.Code === 'ValidationError')) throw error;
-    let learnt = false;
-    for (const [index, action] of change.actions.entries()) {
+    const failed = sent.change.actions.flatMap((action, index) => {
       const reason = reasons[index];
-      if (reason?.Code !== 'ConditionalCheckFailed') continue;
-      this.#snapshot.learn(keyOfAction(action), reason.Item);
-      learnt = true;
-    }
-    if (learnt) return 'again';
-    this.#snapshot.forget();
+      return reason?.Code === 'ConditionalCheckFailed' ? [{ key: keyOfAction(action), item: reason.Item }] : [];
+    });
+    for (const { key, item } of failed) this.#snapshot.learn(key, item);
+    if (failed.length > 0) return 'again';
+    this.#unsettled = sent;
     return 'later';
-  }
-
-  /** The entry carries our `writeId`; a delete leaves nothing to carry one, and nothing is what was wanted. */
-  #isCommitted(): boolean {
-    const { namespace, name, goal } = this.#intent;
-    const state = this.#snapshot.entry(namespace, name);
-    return goal.kind === 'apply' ? state?.stored?.writeId === this.#writeId : state?.stored === undefined;
   }
 }
 

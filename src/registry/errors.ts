@@ -9,7 +9,12 @@ export class PoolMismatchError extends Error {
   readonly configured: string;
   readonly active: string;
 
-  constructor(configured: string, active: string) {
+  /** `known`: what the registry says of the pool that begins at the same addresses. */
+  constructor(
+    configured: string,
+    known: { readonly ipv4: string | undefined; readonly isActive: boolean } | undefined,
+  ) {
+    const active = (known?.isActive && known.ipv4) || 'another pool';
     super(
       `the setting "pools" says ${configured}, but the registry allocates from ${active}: ` +
         'restart this process with the settings the registry was last opened with',

@@ -63,17 +63,16 @@ function vipStep(vip: HeldVip | undefined, wanted: boolean): VipStep {
 }
 
 /**
- * What a host goes through so that `entry` claims `after` of it, from whatever it claims now: a step that has been
- * taken is idle. A VIP lives while any claim of its namespace on the host qualifies, whichever entry it came with.
+ * What a host goes through so that `entry` claims `after` of it instead of `before`: a step that has been taken is
+ * idle. A VIP lives while any claim of its namespace on the host qualifies, whichever entry it came with.
  */
 export function stepOf(
   host: string,
   state: HostState,
   namespace: string,
   entry: string,
-  after: HostClaim | undefined,
+  { before, after }: Pick<HostStep, 'before' | 'after'>,
 ): HostStep {
-  const before = state.claims.get(entry);
   const others = [...state.claims].flatMap(([key, claim]) =>
     key !== entry && claim.namespace === namespace ? [claim] : [],
   );

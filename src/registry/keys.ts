@@ -31,6 +31,8 @@ export const vipItem = (poolId: string, slot: number): ItemKey => ({
   sk: `vip#${padded(slot, 8)}`,
 });
 export const poolItem = (poolId: string): ItemKey => ({ pk: POOLS, sk: poolId });
+/** Names the pool that allocations come from. */
+export const ACTIVE_POOL: ItemKey = { pk: 'registry', sk: 'active-pool' };
 export const SUFFIXES: ItemKey = { pk: 'registry', sk: 'suffixes' };
 
 export function counterItem(namespace: string, name: string): ItemKey {

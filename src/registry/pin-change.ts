@@ -1,5 +1,5 @@
 import type { HostClaim } from '../serviceentry/claim.ts';
-import { type Block, EMPTY_BLOCK } from '../vip/plan.ts';
+import { type Block, EMPTY_BLOCK, type Tombstone } from '../vip/plan.ts';
 import { addressesOfSlot, BLOCK_SLOTS, blockOfSlot, type Pool } from '../vip/pool.ts';
 import type { SlotChange, WholeBlockChange } from './action.ts';
 import type { ChangeContext, Intent } from './change.ts';
@@ -9,8 +9,9 @@ import { type NeedsReads, NO_READS } from './reads.ts';
 import { entryKey, type RegistryView } from './state.ts';
 import type { Rejection } from './writer.ts';
 
-/** What pinning does to one block. */
+/** What an entry's own addresses do to one block: they pin, or are lifted. */
 export interface BlockPins {
+  readonly kind: 'pin' | 'unpin';
   readonly poolId: string;
   readonly number: number;
   readonly slots: readonly SlotChange[];
@@ -19,10 +20,12 @@ export interface BlockPins {
 
 type PinPlan = { readonly kind: 'pins'; readonly blocks: readonly BlockPins[] } | NeedsReads | Rejection;
 
-/** The part of one pool that the entry pinned, or may have, and the part that it shall pin. */
+/** The part of one pool that the entry pins, or may pin, and the part that it shall pin. */
 interface PoolPins {
   readonly pool: Pool;
   readonly before: Pins;
+  /** Whether `before` is what it pins, and not only what an announced write may have pinned or lifted. */
+  readonly isCertain: boolean;
   readonly after: Pins;
 }
 
@@ -38,27 +41,36 @@ function unreadBlocks(pins: PoolPins, registry: RegistryView): { poolId: string;
     .map((number) => ({ poolId: pins.pool.id, number }));
 }
 
-/** Slots that stand in the way of a pin: held, live or tombstoned, other than those that this change releases. */
-function occupied(block: Block, slots: Iterable<number>, own: ReadonlySet<number>, now: number): number[] {
-  return [...slots].filter((slot) => {
-    if (!block.used.has(slot) || own.has(slot)) return false;
-    const tombstone = block.tombstones.get(slot);
-    return tombstone === undefined || tombstone.until > now;
+/** Whose VIPs an entry may write as addresses: those of its own hosts, live until this change or tombstoned. */
+interface Own {
+  readonly entry: string;
+  readonly namespace: string;
+  readonly steps: readonly HostStep[];
+}
+
+function isOwn(pool: Pool, slot: number, tombstone: Tombstone | undefined, { namespace, steps }: Own): boolean {
+  return steps.some(({ host, after, vip }) => {
+    if (!after) return false;
+    if (tombstone) return tombstone.namespace === namespace && tombstone.host === host;
+    return vip.kind === 'release' && vip.vip.poolId === pool.id && vip.vip.slot === slot;
   });
 }
 
-function obstacles({ pool, after }: PoolPins, own: ReadonlySet<number>, registry: RegistryView, now: number): number[] {
-  const { blocks } = registry.blocks(pool.id);
-  const at = (number: number) => blocks.get(number) ?? EMPTY_BLOCK;
-  const inSlots = [...after.slots].flatMap((slot) => occupied(at(blockOfSlot(slot)), [slot], own, now));
-  const inBlocks = [...after.blocks].flatMap((number) => occupied(at(number), at(number).used, own, now));
-  return [...inSlots, ...inBlocks];
+/** Slots that stand in the way of a pin: held by another host, live or tombstoned. */
+function occupied(pool: Pool, block: Block, slots: Iterable<number>, own: Own, now: number): number[] {
+  return [...slots].filter((slot) => {
+    if (!block.used.has(slot) || block.pinned.get(slot)?.has(own.entry)) return false;
+    const tombstone = block.tombstones.get(slot);
+    return !(tombstone && tombstone.until <= now) && !isOwn(pool, slot, tombstone, own);
+  });
 }
 
-function ownSlots(pool: Pool, steps: readonly HostStep[]): ReadonlySet<number> {
-  return new Set(
-    steps.flatMap(({ vip }) => (vip.kind === 'release' && vip.vip.poolId === pool.id ? [vip.vip.slot] : [])),
-  );
+function obstacles({ pool, after }: PoolPins, own: Own, registry: RegistryView, now: number): number[] {
+  const { blocks } = registry.blocks(pool.id);
+  const at = (number: number) => blocks.get(number) ?? EMPTY_BLOCK;
+  const inSlots = [...after.slots].flatMap((slot) => occupied(pool, at(blockOfSlot(slot)), [slot], own, now));
+  const whole = [...after.blocks].map(at).filter((block) => !block.pinnedWhole.has(own.entry));
+  return [...inSlots, ...whole.flatMap((block) => occupied(pool, block, block.used, own, now))];
 }
 
 function refuse(pool: Pool, slot: number, registry: RegistryView): NeedsReads | Rejection {
@@ -74,25 +86,26 @@ function refuse(pool: Pool, slot: number, registry: RegistryView): NeedsReads | 
   };
 }
 
-function wholeChange(block: Block, wanted: boolean, entry: string, now: number): WholeBlockChange | undefined {
-  const pinned = block.pinnedWhole.has(entry);
-  if (wanted === pinned) return undefined;
-  return wanted ? { kind: 'pin', entry, used: block.used, now } : { kind: 'unpin', entry };
-}
-
-function changesOf(pins: PoolPins, entry: string, registry: RegistryView, now: number): BlockPins[] {
-  const poolId = pins.pool.id;
-  const { blocks } = registry.blocks(poolId);
+function changesOf(pins: PoolPins, entry: string, registry: RegistryView): BlockPins[] {
+  const { blocks } = registry.blocks(pins.pool.id);
   return blocksOf(pins).flatMap((number) => {
     const block = blocks.get(number) ?? EMPTY_BLOCK;
-    const mine = new Set([...pins.before.slots].filter((slot) => block.pinned.get(slot)?.has(entry)));
-    const wanted = new Set([...pins.after.slots].filter((slot) => blockOfSlot(slot) === number));
-    const slots = [
-      ...[...wanted.difference(mine)].map((slot): SlotChange => ({ kind: 'pin', slot, entry })),
-      ...[...mine.difference(wanted)].map((slot): SlotChange => ({ kind: 'unpin', slot, entry })),
+    const { before, after, isCertain } = pins;
+    const inBlock = (slots: ReadonlySet<number>) => new Set([...slots].filter((slot) => blockOfSlot(slot) === number));
+    const pinned = [...block.pinned].flatMap(([slot, entries]) => (entries.has(entry) ? [slot] : []));
+    const mine = isCertain ? inBlock(before.slots) : new Set(pinned);
+    const isPinned = isCertain ? before.blocks.has(number) : block.pinnedWhole.has(entry);
+    const wanted = inBlock(after.slots);
+    const shallBe = after.blocks.has(number);
+    const change = (kind: 'pin' | 'unpin', slots: ReadonlySet<number>, whole: boolean): BlockPins[] => {
+      if (slots.size === 0 && !whole) return [];
+      const changes = [...slots].map((slot): SlotChange => ({ kind, slot, entry }));
+      return [{ kind, poolId: pins.pool.id, number, slots: changes, ...(whole ? { whole: { kind, entry } } : {}) }];
+    };
+    return [
+      ...change('pin', wanted.difference(mine), shallBe && !isPinned),
+      ...change('unpin', mine.difference(wanted), isPinned && !shallBe),
     ];
-    const whole = wholeChange(block, pins.after.blocks.has(number), entry, now);
-    return slots.length > 0 || whole ? [{ poolId, number, slots, ...(whole ? { whole } : {}) }] : [];
   });
 }
 
@@ -105,9 +118,13 @@ function tooMany(blocks: number): Rejection {
   };
 }
 
-/** The pins that an entry's own addresses set and lift, unless somebody's VIP stands there. */
+/**
+ * The pins that an entry's own addresses set and lift, unless somebody's VIP stands there. Like the steps of hosts
+ * (see `hostSteps`), they start from the entry in force, or, where a write is announced, from the blocks.
+ */
 export function planPins(
   intent: Intent,
+  isAnnounced: boolean,
   before: readonly HostClaim[],
   after: readonly HostClaim[],
   steps: readonly HostStep[],
@@ -116,17 +133,19 @@ export function planPins(
 ): PinPlan {
   const pools = [context.pool, ...context.draining].map((pool) => ({
     pool,
-    before: pinsOf(pool, [...before, ...after]),
+    before: pinsOf(pool, before),
+    isCertain: !isAnnounced,
     after: pinsOf(pool, after),
   }));
   const most = Math.max(...pools.map((pins) => pins.after.blocks.size));
   if (most > MOST_PINNED_BLOCKS) return tooMany(most);
   const unread = pools.flatMap((pins) => unreadBlocks(pins, registry));
   if (unread.length > 0) return { kind: 'reads', reads: { ...NO_READS, blocks: unread } };
+  const entry = entryKey(intent.namespace, intent.name);
+  const own = { entry, namespace: intent.namespace, steps };
   for (const pins of pools) {
-    const [slot] = obstacles(pins, ownSlots(pins.pool, steps), registry, context.now);
+    const [slot] = obstacles(pins, own, registry, context.now);
     if (slot !== undefined) return refuse(pins.pool, slot, registry);
   }
-  const entry = entryKey(intent.namespace, intent.name);
-  return { kind: 'pins', blocks: pools.flatMap((pins) => changesOf(pins, entry, registry, context.now)) };
+  return { kind: 'pins', blocks: pools.flatMap((pins) => changesOf(pins, entry, registry)) };
 }

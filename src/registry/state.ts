@@ -64,6 +64,10 @@ export interface RegistryView {
   entry(namespace: string, name: string): EntryState | undefined;
   host(host: string): HostState | undefined;
   blocks(poolId: string): KnownBlocks;
+  /** Moves with every change of the block; 0 when there is none. */
+  blockRevision(poolId: string, number: number): number;
+  /** Whether what is known of the block is newer than what is known of the host. */
+  isNewer(poolId: string, number: number, host: string): boolean;
   /** Who holds the slot's VIP, live or tombstoned; null when nobody ever did. */
   holder(poolId: string, slot: number): { readonly namespace: string; readonly host: string } | null | undefined;
 }

@@ -3,22 +3,23 @@ import { type DomainName, parseName } from '../dns/name.ts';
 import type { DnsQuery } from '../dns/query.ts';
 import type { ResourceRecord } from '../dns/record.ts';
 import { encodeResponse, type ResponseContent } from '../dns/response.ts';
-import type { Forwarded, Forwarder } from '../forward/forwarder.ts';
+import { cacheSeconds } from '../dns/walk.ts';
 import type { RegistryReader } from '../registry/reader.ts';
 import type { View } from '../table/view.ts';
 import { type DecideSettings, decide } from './decide.ts';
 import type { Decision } from './decision.ts';
+import { type ForwardPorts, forwardedAnswer } from './forwarded.ts';
 import { STALE_TTL } from './owned.ts';
 
 /** Where an answer came from, as metrics and traces name it. */
-export type AnswerSource = 'registry' | 'special' | 'forwarded' | 'error';
+export type AnswerSource = 'registry' | 'special' | 'forwarded' | 'cache' | 'stale' | 'error';
 
 export interface Resolution {
   /** The complete response message. */
   readonly wire: Buffer;
   readonly source: AnswerSource;
-  /** Seconds that HTTP caches may already have kept it (RFC 8484 section 5.1). */
-  readonly age: number;
+  /** Seconds that HTTP may keep it (RFC 8484 section 5.1); undefined: not at all. */
+  readonly maxAge: number | undefined;
 }
 
 export interface Resolver {
@@ -26,9 +27,8 @@ export interface Resolver {
   resolve(query: DnsQuery, view: View, signal: AbortSignal): Promise<Resolution>;
 }
 
-export interface ResolverPorts {
+export interface ResolverPorts extends ForwardPorts {
   readonly reader: RegistryReader;
-  readonly forwarder: Forwarder;
   readonly random?: () => number;
 }
 
@@ -84,34 +84,17 @@ const sourceOf = (decision: Exclude<Decision, { kind: 'forward' }>): AnswerSourc
   return decision.by === 'special' ? 'special' : 'registry';
 };
 
-/** All upstreams failed: the last one's own SERVFAIL tells more than one of ours. */
-function failedForward(query: DnsQuery, { failures }: Extract<Forwarded, { ok: false }>): Buffer {
-  const own = failures.findLast((failure) => failure.wire !== undefined)?.wire;
-  if (own) return own;
-  const unreachable = failures.every((failure) => failure.kind === 'timeout' || failure.kind === 'transport');
-  const code = unreachable ? EdeCode.noReachableAuthority : EdeCode.networkError;
-  const text =
-    failures.length === 0
-      ? 'no upstream is configured'
-      : `upstreams failed: ${failures.map((failure) => failure.kind).join(', ')}`;
-  return encodeResponse(query, { rcode: Rcode.servFail, ede: { code, text } });
-}
-
 /** Decides, and then says it: the answer's octets, or the upstream's own. */
 export function createResolver(settings: DecideSettings, ports: ResolverPorts): Resolver {
-  const { reader, forwarder, random = Math.random } = ports;
+  const { reader, forwarder, cache, random = Math.random } = ports;
   const decidePorts = { reader, random, hasRouteFor: (name: DomainName) => forwarder.hasRouteFor(name) };
 
   return {
     async resolve(query, view, signal) {
       const decision = await decide(query, view, settings, decidePorts, signal);
-      if (decision.kind !== 'forward') {
-        const wire = encodeResponse(query, contentOf(decision, settings.ttl.negative));
-        return { wire, source: sourceOf(decision), age: 0 };
-      }
-      const forwarded = await forwarder.forward(query, signal);
-      if (!forwarded.ok) return { wire: failedForward(query, forwarded), source: 'error', age: 0 };
-      return { wire: forwarded.wire, source: 'forwarded', age: forwarded.age };
+      if (decision.kind === 'forward') return forwardedAnswer(query, { forwarder, cache }, signal);
+      const wire = encodeResponse(query, contentOf(decision, settings.ttl.negative));
+      return { wire, source: sourceOf(decision), maxAge: cacheSeconds(wire) };
     },
   };
 }

@@ -1,8 +1,11 @@
-import type { Hono } from 'hono';
+import { Hono } from 'hono';
 import { createAdminApp } from '../http/admin-app.ts';
 import type { Credentials } from '../http/credentials.ts';
+import { createOperationsApp } from '../http/operations-app.ts';
 import { createDynamoDbEntries } from '../registry/dynamodb-entries.ts';
+import { createDynamoDbFsck } from '../registry/dynamodb-fsck.ts';
 import { activatePool } from '../registry/dynamodb-open.ts';
+import { createDynamoDbPools } from '../registry/dynamodb-pools.ts';
 import type { TableClient } from '../registry/dynamodb-snapshot.ts';
 import { createDynamoDbWriter } from '../registry/dynamodb-writer.ts';
 import type { RegistryWriter } from '../registry/writer.ts';
@@ -35,7 +38,14 @@ export async function createAdminSide(
 ): Promise<AdminSide> {
   const pool = createPool(settings.pools);
   const draining = await activatePool(administration, pool, AbortSignal.timeout(OPEN_TIMEOUT_MS));
-  const writer = createDynamoDbWriter(administration, { pool, draining, tombstoneMs: settings.tombstoneMs });
+  const writing = { pool, draining, tombstoneMs: settings.tombstoneMs };
+  const writer = createDynamoDbWriter(administration, writing);
   const entries = createDynamoDbEntries(administration);
-  return { writer, app: createAdminApp({ entries, writer, adminTimeoutMs: ADMIN_TIMEOUT_MS, ...options }) };
+  const pools = createDynamoDbPools(administration);
+  const fsck = createDynamoDbFsck(administration, writing);
+  const ports = { adminTimeoutMs: ADMIN_TIMEOUT_MS, ...options };
+  const app = new Hono()
+    .route('/', createAdminApp({ entries, writer, ...ports }))
+    .route('/', createOperationsApp({ pools, fsck, ...ports }));
+  return { writer, app };
 }

@@ -36,6 +36,12 @@ function multicast({ host }: HostClaim): string | undefined {
   return isLocal && !isCluster ? 'ends in .local, which many resolvers ask by multicast DNS only' : undefined;
 }
 
+/** Names that no resolver asks a registry for (RFC 6761 sections 6.3 and 6.4, RFC 9462 section 6.4). */
+const SPECIAL = /^(?:.+\.)?(?:localhost|invalid|resolver\.arpa)$/;
+
+const special = ({ host }: HostClaim): string | undefined =>
+  SPECIAL.test(host) ? 'is a special name, which is answered as its RFC says, whatever is registered' : undefined;
+
 const singleLabel = ({ host }: HostClaim): string | undefined =>
   host.includes('.') ? undefined : 'is a single label, which many resolvers complete with a search domain or never ask';
 
@@ -45,7 +51,11 @@ export const dnsCaution: Caution = function* (entry) {
   for (const [index, host] of entry.spec.hosts.entries()) {
     const claim = claims.get(canonicalHost(host));
     if (!claim) continue;
-    const remarks = [unaskable(claim) ?? unanswered(claim, entry), multicast(claim), singleLabel(claim)];
+    const remarks = [
+      special(claim) ?? unaskable(claim) ?? unanswered(claim, entry),
+      multicast(claim),
+      singleLabel(claim),
+    ];
     for (const remark of remarks) if (remark) yield `spec.hosts[${index}]: "${host}" ${remark}`;
   }
 };

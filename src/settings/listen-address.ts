@@ -3,7 +3,7 @@ import { parseName } from '../dns/name.ts';
 import { type Reader, read, refuse } from './reading.ts';
 
 export interface ListenAddress {
-  /** An IP address (without brackets) or a host name. */
+  /** An IP address in canonical text, without brackets, or a host name. */
   readonly host: string;
   /** 0: any that is free. */
   readonly port: number;
@@ -24,7 +24,8 @@ export const listenAddress: Reader<ListenAddress> = (value) => {
 };
 
 function hostOf(ipv6: string | undefined, host: string | undefined): string | undefined {
-  if (ipv6 !== undefined) return ipaddr.IPv6.isValid(ipv6) ? ipv6 : undefined;
+  // One text for each address: whoever asks whether it is loopback compares texts.
+  if (ipv6 !== undefined) return ipaddr.IPv6.isValid(ipv6) ? ipaddr.process(ipv6).toString() : undefined;
   if (host === undefined || host === '') return LOOPBACK;
   if (/^[0-9.]+$/.test(host)) return ipaddr.IPv4.isValidFourPartDecimal(host) ? host : undefined;
   return parseName(host) === undefined ? undefined : host;

@@ -4,6 +4,7 @@ import { createAdminApp } from '../../src/http/admin-app.ts';
 import { createDohTransaction } from '../../src/http/doh-transaction.ts';
 import { adminTokenCredentials, openCredentials } from '../../src/http/local-credentials.ts';
 import { startNodeServer } from '../../src/http/node-server.ts';
+import { createExchange } from '../../src/resolve/exchange.ts';
 import { createResolver } from '../../src/resolve/resolver.ts';
 import { DEFAULT_VIEW, openTestRegistry, type TestRegistry } from '../support/registry.ts';
 
@@ -49,7 +50,7 @@ export async function openTestServer({ token, tls }: TestServerOptions = {}): Pr
     port: 0,
     ...(tls ? { tls } : {}),
     app: createAdminApp({ entries, writer, credentials, adminTimeoutMs: 10_000, committed, report }),
-    doh: createDohTransaction({ resolver, credentials, queryTimeoutMs: 1500 }),
+    doh: createDohTransaction({ exchange: createExchange(resolver, undefined), credentials, queryTimeoutMs: 1500 }),
     report,
   });
   return {

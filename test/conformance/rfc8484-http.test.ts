@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeResponse } from '../../src/dns/response.ts';
+import { cacheSeconds } from '../../src/dns/walk.ts';
 import type { Credentials } from '../../src/http/credentials.ts';
 import { adminTokenCredentials, openCredentials } from '../../src/http/local-credentials.ts';
+import { createExchange } from '../../src/resolve/exchange.ts';
 import type { Resolver } from '../../src/resolve/resolver.ts';
 import { answersOf, message, name, queryWire, rcodeIn } from '../support/dns.ts';
-import { type Carrier, type Driver, openDriver, type Reply } from '../support/doh-driver.ts';
+import { CARRIERS, type Driver, openDriver, type Reply } from '../support/doh-driver.ts';
 import { DEFAULT_VIEW } from '../support/registry.ts';
 
 /** `a.example` has an address with TTL 300, `gone.example` does not exist for 30 s, `broken.example` fails. */
@@ -23,11 +25,10 @@ const resolver: Resolver = {
       expire: 1,
       minimum: 30,
     } as const;
-    const respond = (content: Parameters<typeof encodeResponse>[1]) => ({
-      wire: encodeResponse(query, content),
-      source: 'registry' as const,
-      age: 0,
-    });
+    const respond = (content: Parameters<typeof encodeResponse>[1]) => {
+      const wire = encodeResponse(query, content);
+      return { wire, source: 'registry' as const, maxAge: cacheSeconds(wire) };
+    };
     if (qname === 'broken.example') return respond({ rcode: 2 });
     if (qname !== 'a.example') return respond({ rcode: 3, authorities: [soa] });
     const address = view.vips === false ? '192.0.2.1' : '240.240.1.1';
@@ -46,7 +47,7 @@ const post = (body: Uint8Array, headers = {}) => ({
 });
 const text = ({ body }: Reply) => body.toString().trim();
 
-const CARRIERS: Carrier[] = ['function', 'hono', 'HTTP/1.1', 'HTTP/2 over TLS'];
+const exchange = createExchange(resolver, undefined);
 
 describe.each(CARRIERS)('RFC 8484 by %s', (carrier) => {
   let open: Driver;
@@ -54,8 +55,8 @@ describe.each(CARRIERS)('RFC 8484 by %s', (carrier) => {
 
   beforeAll(async () => {
     const tokens: Credentials = adminTokenCredentials(TOKEN, DEFAULT_VIEW);
-    open = await openDriver(carrier, resolver, openCredentials(DEFAULT_VIEW));
-    closed = await openDriver(carrier, resolver, tokens);
+    open = await openDriver(carrier, exchange, openCredentials(DEFAULT_VIEW));
+    closed = await openDriver(carrier, exchange, tokens);
   });
   afterAll(() => Promise.all([open.close(), closed.close()]));
 

@@ -45,6 +45,11 @@ async function addressOf(server: RunningStart, host: string): Promise<string | u
 }
 
 describe('meshdoh start', () => {
+  it('opens nothing beyond loopback while nobody is asked for a credential', async () => {
+    const refused = start(await folder(), ['--https', '0.0.0.0:0', ...NO_UPSTREAM]);
+    await expect(refused).rejects.toThrow('--https is "0.0.0.0:0", which is not loopback, and "auth" is "none"');
+  });
+
   it('keeps every acknowledged VIP over a kill -9 right after the acknowledgement', async () => {
     const at = await folder();
     let server = await start(at);

@@ -234,6 +234,8 @@ describe('warnings of what DNS makes of a host', () => {
   it.each([
     ['a .local host', { hosts: ['printer.local'] }, 'spec.hosts[0]: "printer.local" ends in .local'],
     ['a single label', { hosts: ['a.example', 'db.'] }, 'spec.hosts[1]: "db." is a single label'],
+    ['localhost', { hosts: ['api.localhost'] }, 'spec.hosts[0]: "api.localhost" is a special name'],
+    ['a wildcard of a special name', { hosts: ['*.invalid'], resolution: 'STATIC' }, '"*.invalid" is a special name'],
     ['resolution NONE without addresses', { resolution: 'NONE' }, 'resolution NONE (the default) allocates none'],
     ['no resolution', { resolution: undefined }, 'resolution NONE (the default) allocates none'],
     ['only a CIDR', { resolution: 'STATIC', addresses: ['192.0.2.0/24'] }, 'spec.addresses rules out a virtual IP'],

@@ -141,11 +141,10 @@ describe('a TCP listener', () => {
     socket.write(many);
     let before = -1;
     // Until as much is asked as fits the in-flight bound and the kernel's buffers, and then nothing any more.
-    while (before !== asked) {
+    while (asked < 100 || before !== asked) {
       before = asked;
       await new Promise((resolve) => setTimeout(resolve, 150));
     }
-    expect(asked).toBeGreaterThanOrEqual(100);
     expect(asked).toBeLessThan(1000);
   });
 
@@ -213,9 +212,9 @@ describe('a TCP listener', () => {
 
   it('does not call a connection idle whose answer is still being found', async () => {
     const { exchange, release } = held();
-    const client = await clientOf(await listening(exchange, { idleTimeoutMs: 50 }));
+    const client = await clientOf(await listening(exchange, { idleTimeoutMs: 300 }));
     client.socket.write(framedQuery(1));
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await new Promise((resolve) => setTimeout(resolve, 800));
     release(1);
     expect(await idsOf(client, 1)).toEqual([1]);
     await client.closed;

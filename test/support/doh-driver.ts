@@ -4,9 +4,11 @@ import { Hono } from 'hono';
 import { createApp } from '../../src/http/app.ts';
 import type { Credentials } from '../../src/http/credentials.ts';
 import { createDohTransaction, type DohTransaction } from '../../src/http/doh-transaction.ts';
+import { dohHandler } from '../../src/http/lambda-adapter.ts';
 import { startNodeServer } from '../../src/http/node-server.ts';
-import type { Resolver } from '../../src/resolve/resolver.ts';
+import type { Exchange } from '../../src/resolve/exchange.ts';
 import { createCertificate } from './certificate.ts';
+import { bodyOf, httpEvent } from './http-event.ts';
 
 export interface Reply {
   readonly status: number;
@@ -27,7 +29,9 @@ export interface Driver {
   close(): Promise<void>;
 }
 
-export type Carrier = 'function' | 'hono' | 'HTTP/1.1' | 'HTTP/2 over TLS';
+export type Carrier = 'function' | 'hono' | 'HTTP/1.1' | 'HTTP/2 over TLS' | 'events';
+
+export const CARRIERS: readonly Carrier[] = ['function', 'hono', 'HTTP/1.1', 'HTTP/2 over TLS', 'events'];
 
 const NOTHING = new Uint8Array();
 
@@ -128,10 +132,30 @@ async function overHttp2(doh: DohTransaction): Promise<Driver> {
   };
 }
 
+function overEvents(doh: DohTransaction): Driver {
+  const handler = dohHandler({ signed: doh, unsigned: doh });
+  return {
+    send: async (sent) => {
+      const result = await handler(httpEvent(sent));
+      return { status: result.statusCode, headers: result.headers, body: bodyOf(result) };
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+const OPEN: Readonly<Record<Carrier, (doh: DohTransaction) => Driver | Promise<Driver>>> = {
+  function: overFunction,
+  hono: overHono,
+  'HTTP/1.1': overHttp1,
+  'HTTP/2 over TLS': overHttp2,
+  events: overEvents,
+};
+
 /** The transaction behind a carrier, on loopback. */
-export async function openDriver(carrier: Carrier, resolver: Resolver, credentials: Credentials): Promise<Driver> {
-  const doh = createDohTransaction({ resolver, credentials, queryTimeoutMs: 1500 });
-  if (carrier === 'function') return overFunction(doh);
-  if (carrier === 'hono') return overHono(doh);
-  return carrier === 'HTTP/1.1' ? overHttp1(doh) : overHttp2(doh);
+export async function openDriver(
+  carrier: Carrier,
+  exchange: Pick<Exchange, 'answer'>,
+  credentials: Credentials,
+): Promise<Driver> {
+  return OPEN[carrier](createDohTransaction({ exchange, credentials, queryTimeoutMs: 1500 }));
 }

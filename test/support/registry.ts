@@ -4,7 +4,7 @@ import type { Faults } from '../../src/embedded/faults.ts';
 import { createDynamoDbEntries } from '../../src/registry/dynamodb-entries.ts';
 import { activatePool, ensureTable } from '../../src/registry/dynamodb-open.ts';
 import { type CachingReader, createDynamoDbReader } from '../../src/registry/dynamodb-reader.ts';
-import { createDynamoDbWriter } from '../../src/registry/dynamodb-writer.ts';
+import { createDynamoDbWriter, type WriterOptions } from '../../src/registry/dynamodb-writer.ts';
 import type { EntryReader, RegistryWriter, WriteOptions, WriteOutcome } from '../../src/registry/writer.ts';
 import type { ServiceEntry, ServiceEntrySpec } from '../../src/serviceentry/service-entry.ts';
 import type { View } from '../../src/table/view.ts';
@@ -27,6 +27,12 @@ export const DEFAULT_VIEW: View = {
   forwardUnknown: true,
 };
 
+/** How a process differs from the others. */
+export interface ProcessOptions extends Partial<Pick<WriterOptions, 'draining' | 'random' | 'sleep'>> {
+  /** Of the SDK; its pauses between them cannot be controlled. */
+  readonly maxAttempts?: number;
+}
+
 /** A registry on an embedded DynamoDB in memory, with a clock that tests move. */
 export interface TestRegistry {
   readonly db: EmbeddedDynamoDb;
@@ -37,7 +43,7 @@ export interface TestRegistry {
   readonly entries: EntryReader;
   readonly reader: CachingReader;
   /** Another process on the same table, whose calls meet faults. */
-  anotherWriter(faults?: Faults, pool?: Pool): RegistryWriter;
+  anotherWriter(faults?: Faults, pool?: Pool, process?: ProcessOptions): RegistryWriter;
   anotherReader(faults: Faults): CachingReader;
   apply(entry: ServiceEntry, options?: WriteOptions): Promise<WriteOutcome>;
   remove(name: string, namespace?: string): Promise<WriteOutcome>;
@@ -56,10 +62,10 @@ export async function openTestRegistry(pool: Pool = DEFAULT_POOL): Promise<TestR
   const clock = { now: Date.parse('2026-11-01T00:00:00Z') };
   const now = () => clock.now;
   const readerOptions = { registryCacheMs: 0, staleMaxMs: 3_600_000, now };
-  const writerFor = (faults: Faults | undefined, ofPool: Pool) =>
+  const writerFor = (faults: Faults | undefined, ofPool: Pool, { maxAttempts = 3, ...options }: ProcessOptions = {}) =>
     createDynamoDbWriter(
-      { client: faults ? embeddedClient(db, { faults }) : client, table: TABLE },
-      { pool: ofPool, draining: [], tombstoneMs: TOMBSTONE_MS, now },
+      { client: faults ? embeddedClient(db, { faults, maxAttempts }) : client, table: TABLE },
+      { pool: ofPool, draining: [], tombstoneMs: TOMBSTONE_MS, now, ...options },
     );
   const writer = writerFor(undefined, pool);
   const reader = createDynamoDbReader(source, readerOptions);
@@ -71,7 +77,7 @@ export async function openTestRegistry(pool: Pool = DEFAULT_POOL): Promise<TestR
     writer,
     reader,
     entries: createDynamoDbEntries(source),
-    anotherWriter: (faults, ofPool = pool) => writerFor(faults, ofPool),
+    anotherWriter: (faults, ofPool = pool, process = {}) => writerFor(faults, ofPool, process),
     anotherReader: (faults) =>
       createDynamoDbReader({ client: embeddedClient(db, { faults, maxAttempts: 1 }), table: TABLE }, readerOptions),
     apply: (entry, options = {}) => writer.apply(entry, options, deadline()),

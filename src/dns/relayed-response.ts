@@ -1,0 +1,67 @@
+import { RRType } from './constants.ts';
+import { MAX_MESSAGE_OCTETS } from './message-writer.ts';
+import { uint8, uint16 } from './octets.ts';
+import { type ExtendedError, encodeExtendedError, encodeOpt } from './opt.ts';
+import { type DnsQuery, EdnsOption, OPTION_HEADER_OCTETS } from './query.ts';
+import { negativeSeconds, type RecordAt, rcodeOf, recordsOf } from './walk.ts';
+
+export interface Relay {
+  /** Seconds that HTTP caches had kept the response (RFC 8484 section 5.1). */
+  readonly age?: number;
+  /** To be added. */
+  readonly ede?: ExtendedError;
+}
+
+/**
+ * Somebody else's response as ours to `query`: RD and CD as in the query, RA set, TTLs less `age`. The OPT is between
+ * neighbours (RFC 6891 section 6.1.1), so it is a new one, or none where the query has none; extended errors are
+ * handed on. Everything else keeps its octets.
+ */
+export function relayResponse(query: DnsQuery, response: Buffer, { age = 0, ede }: Relay = {}): Buffer {
+  const records = recordsOf(response) ?? [];
+  const opt = records.find(({ section, type }) => section === 'additional' && type === RRType.OPT);
+  // Pointers lead backwards only, so records before the OPT do without what follows it.
+  const end = opt?.offset ?? response.length;
+  const options = opt === undefined ? [] : extendedErrorsOf(response, opt);
+  if (ede !== undefined) options.push(encodeExtendedError(ede));
+  const relayed = withOpt(query, response.subarray(0, end), rcodeIn(response, opt), Buffer.concat(options));
+  const required = uint16(response, 6) + uint16(response, 8);
+  const additionals = (opt === undefined ? records.length : records.indexOf(opt)) - required;
+  relayed.writeUInt16BE(additionals + (relayed.length > end ? 1 : 0), 10);
+  relayed[2] = (uint8(response, 2) & 0xfe) | (query.rd ? 0x01 : 0);
+  relayed[3] = 0x80 | (uint8(response, 3) & 0x6f) | (query.cd ? 0x10 : 0);
+  if (age > 0) countDown(relayed, records, end, age);
+  return relayed;
+}
+
+const rcodeIn = (response: Buffer, opt: RecordAt | undefined): number =>
+  rcodeOf(response) | (opt === undefined ? 0 : (opt.ttl >>> 24) << 4);
+
+/** A copy; without an OPT where the query has none, or where none fits. */
+function withOpt({ edns }: DnsQuery, response: Buffer, rcode: number, options: Buffer): Buffer {
+  const opt = edns && encodeOpt(edns, rcode, options, response.length);
+  const fits = opt !== undefined && response.length + opt.length <= MAX_MESSAGE_OCTETS;
+  return fits ? Buffer.concat([response, opt]) : Buffer.from(response);
+}
+
+/** Undecodable options end the list. */
+function extendedErrorsOf(response: Buffer, { rdataOffset, end }: RecordAt): Buffer[] {
+  const options: Buffer[] = [];
+  for (let at = rdataOffset; at < end; ) {
+    const next = at + OPTION_HEADER_OCTETS + uint16(response, at + 2);
+    if (next > end) break;
+    if (uint16(response, at) === EdnsOption.extendedError) options.push(response.subarray(at, next));
+    at = next;
+  }
+  return options;
+}
+
+function countDown(response: Buffer, records: readonly RecordAt[], end: number, age: number): void {
+  for (const record of records) {
+    if (record.offset < end) response.writeUInt32BE(Math.max(0, secondsOf(response, record) - age), record.ttlOffset);
+  }
+}
+
+/** What counts of an SOA that comes with a denial is the smaller of two fields (RFC 2308 section 5). */
+export const secondsOf = (response: Buffer, record: RecordAt): number =>
+  record.section === 'authority' && record.type === RRType.SOA ? negativeSeconds(response, record) : record.ttl;

@@ -1,0 +1,58 @@
+import type { AnswerCache } from '../cache/answer-cache.ts';
+import { EdeCode, Rcode } from '../dns/constants.ts';
+import type { DnsQuery } from '../dns/query.ts';
+import { relayResponse } from '../dns/relayed-response.ts';
+import { encodeResponse } from '../dns/response.ts';
+import { cacheSeconds, rcodeOf } from '../dns/walk.ts';
+import type { Forwarded, Forwarder } from '../forward/forwarder.ts';
+import type { Resolution } from './resolver.ts';
+
+export interface ForwardPorts {
+  readonly forwarder: Forwarder;
+  /** Without it every question is put to the upstreams. */
+  readonly cache?: Pick<AnswerCache, 'forwarded' | 'stale' | 'keepForwarded'> | undefined;
+}
+
+type Failed = Extract<Forwarded, { ok: false }>;
+
+/** What upstreams say: now, a while ago, or, when none of them does, before that; else that they failed. */
+export async function forwardedAnswer(
+  query: DnsQuery,
+  { forwarder, cache }: ForwardPorts,
+  signal: AbortSignal,
+): Promise<Resolution> {
+  const cached = cache?.forwarded(query.wire);
+  if (cached) return cached.stale ? staleResolution(query, cached.wire) : { ...cached, source: 'cache' };
+  const forwarded = await forwarder.forward(query, signal);
+  if (forwarded.ok) {
+    const wire = relayResponse(query, forwarded.wire, { age: forwarded.age });
+    cache?.keepForwarded(query.wire, wire);
+    return { wire, source: 'forwarded', maxAge: cacheSeconds(wire) };
+  }
+  const stale = cache?.stale(query.wire);
+  if (stale) return staleResolution(query, stale.wire);
+  const wire = failedForward(query, forwarded);
+  if (forwarded.failures.length > 0) cache?.keepForwarded(query.wire, wire);
+  return { wire, source: 'error', maxAge: undefined };
+}
+
+/** RFC 8914 sections 4.4 and 4.20. */
+function staleResolution(query: DnsQuery, response: Buffer): Resolution {
+  const code = rcodeOf(response) === Rcode.nxDomain ? EdeCode.staleNxdomainAnswer : EdeCode.staleAnswer;
+  const ede = { code, text: 'the upstreams failed; this is what they said before' };
+  const wire = relayResponse(query, response, { ede });
+  return { wire, source: 'stale', maxAge: cacheSeconds(wire) };
+}
+
+/** All upstreams failed: the last one's own SERVFAIL tells more than one of ours. */
+function failedForward(query: DnsQuery, { failures }: Failed): Buffer {
+  const own = failures.findLast((failure) => failure.wire !== undefined)?.wire;
+  if (own) return relayResponse(query, own);
+  const unreachable = failures.every((failure) => failure.kind === 'timeout' || failure.kind === 'transport');
+  const code = unreachable ? EdeCode.noReachableAuthority : EdeCode.networkError;
+  const text =
+    failures.length === 0
+      ? 'no upstream is configured'
+      : `upstreams failed: ${failures.map((failure) => failure.kind).join(', ')}`;
+  return encodeResponse(query, { rcode: Rcode.servFail, ede: { code, text } });
+}
