@@ -7,9 +7,13 @@ import { readWebBody } from './web-body.ts';
 const webResponse = ({ status, headers, body }: HttpResponse): Response =>
   new Response(status === 204 || body.length === 0 ? null : Buffer.from(body), { status, headers: { ...headers } });
 
+/** For a client that went away in the middle: its own doing, no fault, and nobody reads it. */
+const CUT_SHORT = textResponse(400, 'the request was cut short');
+
 async function carry(doh: DohTransaction, c: Context): Promise<Response> {
   const { pathname, search } = new URL(c.req.url);
-  const body = await readWebBody(c.req.raw.body, MAX_QUERY_OCTETS);
+  const body = await readWebBody(c.req.raw.body, MAX_QUERY_OCTETS).catch(() => undefined);
+  if (!body) return webResponse(CUT_SHORT);
   return webResponse(
     await doh({ method: c.req.method, target: pathname + search, header: (name) => c.req.header(name), body }),
   );

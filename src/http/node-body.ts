@@ -1,16 +1,18 @@
 import type { Readable } from 'node:stream';
 
-/** A client that sends its request slower than this holds a socket for nothing. */
-export const REQUEST_TIMEOUT_MS = 10_000;
+export interface BodyLimits {
+  readonly octets: number;
+  readonly timeoutMs: number;
+}
 
 /**
  * Reads the octets of a request, or as many as show that they are over the limit, and tells `done`, which is not told
  * of a client that goes away or takes longer than its time.
  */
-export function readBody(request: Readable, limit: number, done: (body: Buffer, whole: boolean) => void): void {
+export function readBody(request: Readable, limits: BodyLimits, done: (body: Buffer, whole: boolean) => void): void {
   const chunks: Buffer[] = [];
   let length = 0;
-  const timer = setTimeout(() => request.destroy(), REQUEST_TIMEOUT_MS);
+  const timer = setTimeout(() => request.destroy(), limits.timeoutMs);
   const finish = (whole: boolean) => {
     clearTimeout(timer);
     request.off('data', onData).off('end', onEnd);
@@ -21,7 +23,7 @@ export function readBody(request: Readable, limit: number, done: (body: Buffer, 
   const onData = (chunk: Buffer) => {
     chunks.push(chunk);
     length += chunk.length;
-    if (length > limit) finish(false);
+    if (length > limits.octets) finish(false);
   };
   request.on('data', onData).on('end', onEnd);
   request.once('close', () => clearTimeout(timer));

@@ -1,8 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { MAX_QUERY_OCTETS } from './doh-request.ts';
 import type { DohTransaction } from './doh-transaction.ts';
 import { type HttpRequest, type HttpResponse, textResponse } from './message.ts';
-import { readBody } from './node-body.ts';
+import { type BodyLimits, readBody } from './node-body.ts';
 
 const NO_BODY = new Uint8Array();
 
@@ -40,6 +39,7 @@ export function sendOverHttp1(response: ServerResponse, { status, headers, body 
 /** Carries DoH over HTTP/1.1, without a Web object in between. */
 export function dohOverHttp1(
   transaction: DohTransaction,
+  limits: BodyLimits,
   report: (error: unknown) => void,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   function fail(response: ServerResponse, error: unknown): void {
@@ -61,9 +61,7 @@ export function dohOverHttp1(
   return (request, response) => {
     if (request.method !== 'POST') answer(new IncomingRequest(request, NO_BODY), response, announcesBody(request));
     else {
-      readBody(request, MAX_QUERY_OCTETS, (body, whole) =>
-        answer(new IncomingRequest(request, body), response, !whole),
-      );
+      readBody(request, limits, (body, whole) => answer(new IncomingRequest(request, body), response, !whole));
     }
   };
 }

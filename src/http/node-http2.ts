@@ -1,8 +1,7 @@
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import { MAX_QUERY_OCTETS } from './doh-request.ts';
 import type { DohTransaction } from './doh-transaction.ts';
 import { type HttpRequest, type HttpResponse, textResponse } from './message.ts';
-import { readBody } from './node-body.ts';
+import { type BodyLimits, readBody } from './node-body.ts';
 
 const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR } = constants;
 
@@ -52,6 +51,7 @@ export function refuseOverHttp2(stream: ServerHttp2Stream, response: HttpRespons
 /** Carries DoH over the streams of HTTP/2, without objects that imitate HTTP/1.1 or the Web in between. */
 export function dohOverHttp2(
   transaction: DohTransaction,
+  limits: BodyLimits,
   report: (error: unknown) => void,
 ): (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number) => void {
   function fail(stream: ServerHttp2Stream, error: unknown): void {
@@ -75,7 +75,7 @@ export function dohOverHttp2(
     const ended = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
     if (ended || headers[':method'] !== 'POST') answer(new StreamRequest(headers, NO_BODY), stream, !ended);
     else {
-      readBody(stream, MAX_QUERY_OCTETS, (body, whole) => answer(new StreamRequest(headers, body), stream, !whole));
+      readBody(stream, limits, (body, whole) => answer(new StreamRequest(headers, body), stream, !whole));
     }
   };
 }

@@ -1,13 +1,13 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import http2, { type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import type { AddressInfo, Server } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
+import { MAX_QUERY_OCTETS } from './doh-request.ts';
 import { dohTarget } from './doh-target.ts';
 import type { DohTransaction } from './doh-transaction.ts';
 import { isLoopbackAddress, namesLoopback } from './host-check.ts';
 import { textResponse } from './message.ts';
-import { REQUEST_TIMEOUT_MS } from './node-body.ts';
 import { dohOverHttp1, sendOverHttp1 } from './node-http1.ts';
 import { dohOverHttp2, refuseOverHttp2 } from './node-http2.ts';
 
@@ -21,6 +21,8 @@ export interface NodeServerOptions {
   /** Everything that is not DoH. */
   readonly app: Hono;
   readonly report: (error: unknown) => void;
+  /** A client that takes longer to connect, or to send a request, holds a socket for nothing; 10 s by default. */
+  readonly requestTimeoutMs?: number;
 }
 
 export interface NodeServer {
@@ -30,16 +32,18 @@ export interface NodeServer {
   close(): Promise<void>;
 }
 
+const REQUEST_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 75_000;
 const CLOSE_GRACE_MS = 2_000;
 const MAX_CONNECTIONS = 10_000;
 
-const HTTP1_LIMITS: http.ServerOptions = {
-  headersTimeout: REQUEST_TIMEOUT_MS,
-  requestTimeout: REQUEST_TIMEOUT_MS,
+/** Of one connection with HTTP/1.1. */
+const http1Limits = ({ requestTimeoutMs = REQUEST_TIMEOUT_MS }: NodeServerOptions): http.ServerOptions => ({
+  headersTimeout: requestTimeoutMs,
+  requestTimeout: requestTimeoutMs,
   keepAliveTimeout: IDLE_TIMEOUT_MS,
-  connectionsCheckingInterval: 2_000,
-};
+  connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 5),
+});
 
 /** Of one HTTP/2 session: what an honest client never needs, and a flood soon does. */
 const SESSION_LIMITS: http2.ServerOptions = {
@@ -54,7 +58,6 @@ const SESSION_LIMITS: http2.ServerOptions = {
   maxHeaderListPairs: 64,
   // Megabytes; the default would let each of the connections take 10.
   maxSessionMemory: 4,
-  maxSessionInvalidFrames: 100,
   // Streams beyond those allowed are a client's mistake for the time it takes our settings to arrive, no longer.
   maxSessionRejectedStreams: 250,
   // Rapid reset: as many cancelled streams as may be open at once, then as many in a second as a hasty client cancels.
@@ -82,8 +85,10 @@ const WRONG_HOST = textResponse(421, 'this listener answers requests for localho
 
 /** Routes a request to DoH or to the app; a listener on loopback first asks whom it was meant for. */
 function createListeners(options: NodeServerOptions, otherwise: StreamListener): Listeners {
-  const { doh, report } = options;
-  const [overHttp1, overHttp2] = [dohOverHttp1(doh, report), dohOverHttp2(doh, report)];
+  const { doh, report, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
+  const limits = { octets: MAX_QUERY_OCTETS, timeoutMs: requestTimeoutMs };
+  const overHttp1 = dohOverHttp1(doh, limits, report);
+  const overHttp2 = dohOverHttp2(doh, limits, report);
   const app = getRequestListener(options.app.fetch, { overrideGlobalObjects: false });
   const loopback = isLoopbackAddress(options.address);
   let meant: string | undefined;
@@ -109,7 +114,7 @@ function createListeners(options: NodeServerOptions, otherwise: StreamListener):
 }
 
 function createPlainServer(options: NodeServerOptions): http.Server {
-  return http.createServer(HTTP1_LIMITS, createListeners(options, () => undefined).request);
+  return http.createServer(http1Limits(options), createListeners(options, () => undefined).request);
 }
 
 /** HTTP/2, and HTTP/1.1 for those who do not speak it. */
@@ -119,11 +124,11 @@ function createTlsServer(
 ): http2.Http2SecureServer {
   const server = http2.createSecureServer({
     ...tls,
-    ...HTTP1_LIMITS,
+    ...http1Limits(options),
     ...SESSION_LIMITS,
     allowHTTP1: true,
     minVersion: 'TLSv1.2',
-    handshakeTimeout: REQUEST_TIMEOUT_MS,
+    handshakeTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
   });
   const listeners = createListeners(options, (...stream) => imitate?.apply(server, stream));
   server.on('request', listeners.request);
@@ -135,22 +140,41 @@ function createTlsServer(
   return server;
 }
 
-/** Listens, with every connection bounded in time and number. */
-export async function startNodeServer(options: NodeServerOptions): Promise<NodeServer> {
-  const server = options.tls ? createTlsServer(options, options.tls) : createPlainServer(options);
+type AnyServer = http.Server | http2.Http2SecureServer;
+
+/** What has to end before a server has closed. */
+interface Connections {
+  readonly sessions: ReadonlySet<http2.Http2Session>;
+  /** Of all kinds: also of sessions that have closed, but whose client has not. */
+  readonly sockets: ReadonlySet<Socket>;
+}
+
+function track(server: AnyServer): Connections {
   const sessions = new Set<http2.Http2Session>();
+  const sockets = new Set<Socket>();
   server.on('session', (session: http2.ServerHttp2Session) => {
     sessions.add(session);
     session.on('close', () => sessions.delete(session));
     session.on('error', () => session.destroy());
   });
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  return { sessions, sockets };
+}
+
+/** Listens, with every connection bounded in time and number. */
+export async function startNodeServer(options: NodeServerOptions): Promise<NodeServer> {
+  const server = options.tls ? createTlsServer(options, options.tls) : createPlainServer(options);
+  const connections = track(server);
   (server as Server).maxConnections = MAX_CONNECTIONS;
   await listening(server, options);
   const { address, port } = server.address() as AddressInfo;
-  return { address, port, close: () => closeGracefully(server, sessions) };
+  return { address, port, close: () => closeGracefully(server, connections) };
 }
 
-function listening(server: http.Server | http2.Http2SecureServer, { address, port }: NodeServerOptions): Promise<void> {
+function listening(server: AnyServer, { address, port }: NodeServerOptions): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject);
   server.listen({ host: address, port }, () => {
@@ -160,17 +184,14 @@ function listening(server: http.Server | http2.Http2SecureServer, { address, por
   return promise;
 }
 
-async function closeGracefully(
-  server: http.Server | http2.Http2SecureServer,
-  sessions: ReadonlySet<http2.Http2Session>,
-): Promise<void> {
+async function closeGracefully(server: AnyServer, { sessions, sockets }: Connections): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   server.close(() => resolve());
   for (const session of sessions) session.close();
   if ('closeIdleConnections' in server) server.closeIdleConnections();
   const timer = setTimeout(() => {
     for (const session of sessions) session.destroy();
-    if ('closeAllConnections' in server) server.closeAllConnections();
+    for (const socket of sockets) socket.destroy();
   }, CLOSE_GRACE_MS);
   await promise;
   clearTimeout(timer);

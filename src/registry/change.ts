@@ -3,22 +3,14 @@ import type { HostClaim } from '../serviceentry/claim.ts';
 import { claimsOf } from '../serviceentry/claims.ts';
 import type { ServiceEntry } from '../serviceentry/service-entry.ts';
 import { blockOfSlot, homeSlot, type Pool } from '../vip/pool.ts';
-import type { Action, EntryAction, EntryCondition } from './action.ts';
-import { assembleActions, costOf, type Part } from './assemble.ts';
+import type { Action } from './action.ts';
 import { isUnchanged, refusal, reviseEntry, withStatus } from './entry-revision.ts';
 import { type HostStep, hostConflict, stepOf } from './host-change.ts';
-import { type BlockPins, planPins } from './pin-change.ts';
+import { announced, nextTransaction } from './next-transaction.ts';
+import { planPins } from './pin-change.ts';
 import { type NeedsReads, NO_READS, type Reads } from './reads.ts';
 import { type SettledStep, settleVips } from './settle.ts';
-import {
-  type EntryState,
-  entryKey,
-  type HeldVip,
-  type HostState,
-  NO_HOST,
-  type PendingWrite,
-  type RegistryView,
-} from './state.ts';
+import { type EntryState, entryKey, type HeldVip, type HostState, NO_HOST, type RegistryView } from './state.ts';
 import type { Precondition, Rejection } from './writer.ts';
 
 /** What a caller wants to be so. */
@@ -69,12 +61,6 @@ export type Change =
       /** What the entry will claim: names that must be findable before the commit. */
       readonly claims: readonly HostClaim[];
     };
-
-/** TransactWriteItems takes 100 items; one is the entry, one the change counter. */
-const LARGEST_TRANSACTION = 98;
-
-/** A writer that is still alive has finished or given up by then. */
-const PENDING_MS = 60_000;
 
 /** The store refuses an item over 400 KB; a host answers for many, so it keeps a distance. */
 const LARGEST_HOST_OCTETS = 300 * 1024;
@@ -138,9 +124,6 @@ function targetOf({ goal }: Intent, { stored, pending }: EntryState, context: Ch
 function entriesOf({ stored, pending }: EntryState): ServiceEntry[] {
   return [...(stored ? [stored.entry] : []), ...announced(pending)];
 }
-
-const announced = (pending: PendingWrite | undefined): ServiceEntry[] =>
-  pending ? [...(pending.entry ? [pending.entry] : []), ...pending.superseded] : [];
 
 function planHosts(intent: Intent, state: EntryState, registry: RegistryView, context: ChangeContext): Change {
   const target = targetOf(intent, state, context);
@@ -230,79 +213,4 @@ function vipsOf(steps: readonly SettledStep[]): ReadonlyMap<string, HeldVip> {
   return new Map(
     steps.flatMap(({ host, after, vipAfter }) => (after?.wantsVip && vipAfter ? [[host, vipAfter] as const] : [])),
   );
-}
-
-interface Work {
-  readonly intent: Intent;
-  readonly state: EntryState;
-  /** As it will be stored; undefined when it goes. */
-  readonly entry: ServiceEntry | undefined;
-  /** Steps and pins that are still to be done. */
-  readonly work: readonly SettledStep[];
-  readonly pins: readonly BlockPins[];
-}
-
-function conditionOf({ stored, pending }: EntryState): EntryCondition {
-  return {
-    ...(stored ? { resourceVersion: stored.resourceVersion } : {}),
-    ...(pending ? { pendingWriteId: pending.writeId } : {}),
-  };
-}
-
-function finalAction({ intent, state, entry }: Work): EntryAction {
-  const item = { on: 'entry', namespace: intent.namespace, name: intent.name, expect: conditionOf(state) } as const;
-  if (!entry) return { ...item, kind: 'delete' };
-  return intent.goal.kind === 'restore' ? { ...item, kind: 'withdraw' } : { ...item, kind: 'put', entry };
-}
-
-/**
- * As much as one transaction carries. What is added comes first, then what is taken away: when the first removal is
- * committed nothing is left that could be refused, so a write is undone only while it has removed nothing.
- */
-function firstPart({ work, pins }: Work): Part & { readonly isAll: boolean } {
-  const units: (Part & { readonly cost: number })[] = [
-    ...work.filter((step) => step.after).map((step) => ({ steps: [step], pins: [], cost: costOf(step) })),
-    ...pins.filter(({ kind }) => kind === 'pin').map((pin) => ({ steps: [], pins: [pin], cost: 1 })),
-    ...work.filter((step) => !step.after).map((step) => ({ steps: [step], pins: [], cost: costOf(step) })),
-    ...pins.filter(({ kind }) => kind === 'unpin').map((pin) => ({ steps: [], pins: [pin], cost: 1 })),
-  ];
-  let room = LARGEST_TRANSACTION;
-  const tooMany = units.findIndex(({ cost }) => (room -= cost) < 0);
-  const fitting = tooMany < 0 ? units : units.slice(0, tooMany);
-  return {
-    steps: fitting.flatMap((unit) => unit.steps),
-    pins: fitting.flatMap((unit) => unit.pins),
-    isAll: tooMany < 0,
-  };
-}
-
-/** Repeated announcements of the same leave the same behind. */
-const distinctSpecs = (entries: readonly ServiceEntry[]): ServiceEntry[] =>
-  entries.filter((entry, index) => entries.findIndex((other) => isDeepStrictEqual(other.spec, entry.spec)) === index);
-
-/**
- * Everything at once where it fits; else the announcement, then part by part, and the entry itself at the end. Whoever
- * takes over an announced write announces its own first: from then on the other one, if it still lives, commits nothing.
- */
-function nextTransaction(
-  work: Work,
-  registry: RegistryView,
-  context: ChangeContext,
-): { stage: 'begin' | 'part' | 'final'; actions: readonly Action[] } {
-  const { intent, state, entry } = work;
-  const item = { on: 'entry', namespace: intent.namespace, name: intent.name } as const;
-  const part = firstPart(work);
-  const actions = assembleActions(intent, part, work.pins, registry, context);
-  const isOurs = state.pending?.writeId === context.writeId;
-  if (part.isAll && (isOurs || !state.pending)) return { stage: 'final', actions: [finalAction(work), ...actions] };
-  if (isOurs) {
-    return { stage: 'part', actions: [{ ...item, kind: 'check', writeId: context.writeId }, ...actions] };
-  }
-  const pending = {
-    writeId: context.writeId,
-    until: context.now + PENDING_MS,
-    superseded: distinctSpecs(announced(state.pending)),
-    ...(entry ? { entry } : {}),
-  };
-  return { stage: 'begin', actions: [{ ...item, kind: 'begin', pending, expect: conditionOf(state) }] };
 }

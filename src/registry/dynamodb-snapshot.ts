@@ -86,6 +86,8 @@ export class Snapshot implements RegistryView {
   /** Which read, or failed condition, each item comes from. */
   readonly #rounds = new Map<string, number>();
   #round = 0;
+  /** A plan looks at every block of a full pool, and more than once. */
+  readonly #decoded = new WeakMap<Item, Block>();
   #allBlocks = false;
 
   constructor(source: TableClient, pool: Pool) {
@@ -114,9 +116,15 @@ export class Snapshot implements RegistryView {
     const prefix = `${poolPartition(poolId)}\u0000${BLOCK_PREFIX}`;
     const blocks = new Map<number, Block>();
     for (const [key, item] of this.#items) {
-      if (key.startsWith(prefix)) blocks.set(Number(key.slice(prefix.length)), decodeBlock(item));
+      if (key.startsWith(prefix)) blocks.set(Number(key.slice(prefix.length)), this.#block(item));
     }
     return { blocks, complete: this.#allBlocks && poolId === this.#pool.id };
+  }
+
+  #block(item: Item | null): Block {
+    const block = (item && this.#decoded.get(item)) ?? decodeBlock(item);
+    if (item) this.#decoded.set(item, block);
+    return block;
   }
 
   blockRevision(poolId: string, number: number): number {

@@ -88,11 +88,14 @@ export function settleVips(
   return allocate(namespace, resolved, blocksOf(context.pool.id), context);
 }
 
+/** Slots that the steps are about already, even if the block, read later than a host, says that they are free. */
+const slotsOf = (steps: readonly HostStep[], poolId: string): ReadonlySet<number> =>
+  new Set(steps.flatMap(({ vip }) => ('vip' in vip && vip.vip.poolId === poolId ? [vip.vip.slot] : [])));
+
 function allocate(namespace: string, steps: readonly HostStep[], known: KnownBlocks, context: ChangeContext): Settled {
   const { pool, now } = context;
   const wants = steps.filter((step) => step.vip.kind === 'allocate').map((step) => ({ namespace, host: step.host }));
-  const reviving = steps.flatMap(tombstoned).filter((vip) => vip.poolId === pool.id);
-  const { picks, unplaced } = plan(pool, known, wants, now, new Set(reviving.map((vip) => vip.slot)));
+  const { picks, unplaced } = plan(pool, known, wants, now, slotsOf(steps, pool.id));
   if (unplaced.length > 0 && !known.complete) return { kind: 'reads', reads: { ...NO_READS, allBlocks: true } };
   if (unplaced.length > 0) return exhausted(pool, unplaced.length, figuresOf(pool, known.blocks, now));
   const pickOf = new Map(picks.map((pick) => [pick.want.host, pick]));

@@ -88,7 +88,10 @@ describe('an answer made here', () => {
       const wire = cache.find(asked, VIEW)?.wire ?? Buffer.alloc(0);
       const { answers } = message(wire);
       expect(answers[0]?.data).toBe('b.example');
-      return answers.slice(1).map(({ data }) => data.slice(-1)).join('');
+      return answers
+        .slice(1)
+        .map(({ data }) => data.slice(-1))
+        .join('');
     });
     expect(orders).toEqual(['123', '231', '312', '123']);
   });

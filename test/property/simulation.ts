@@ -9,7 +9,6 @@ import { pinsOf } from '../../src/registry/pins.ts';
 import { type EntryState, entryKey, NO_ENTRY } from '../../src/registry/state.ts';
 import type { RegistryWriter, WriteOutcome } from '../../src/registry/writer.ts';
 import { claimsOf } from '../../src/serviceentry/claims.ts';
-import type { ServiceEntry } from '../../src/serviceentry/service-entry.ts';
 import { BLOCK_SLOTS, type Pool } from '../../src/vip/pool.ts';
 import {
   deadline,
@@ -19,7 +18,8 @@ import {
   type TestRegistry,
   TOMBSTONE_MS,
 } from '../support/registry.ts';
-import { changeFaults, faultsOf, type Instant } from './invariants.ts';
+import { faultOfOutcome, type Version } from './history.ts';
+import { changeFaults, faultsOf, type Instant, versionsOf } from './invariants.ts';
 import { Random } from './random.ts';
 import { readTable } from './table-image.ts';
 import { Turnstile } from './turnstile.ts';
@@ -49,7 +49,6 @@ interface Running {
   readonly abort: AbortController;
   /** Of the history of its entry, when it began. */
   readonly since: number;
-  readonly startedAt: number;
   /** Nothing will answer it before it is aborted. */
   hanging: boolean;
   passes: number;
@@ -60,12 +59,6 @@ interface Process {
   readonly number: number;
   writer: RegistryWriter;
   running: Running | undefined;
-}
-
-/** A change of an entry, as the table saw it. */
-interface Version {
-  readonly by: Running;
-  readonly stored: EntryState['stored'];
 }
 
 const LONGEST_EXPRESSION = 4096;
@@ -87,13 +80,8 @@ const keyOf = (operation: Operation): string =>
     ? entryKey(operation.entry.metadata.namespace, operation.entry.metadata.name)
     : entryKey(operation.namespace, operation.name);
 
-const labelOf = (entry: ServiceEntry | undefined): string | undefined => entry?.metadata.labels?.write;
-
-const entriesOf = ({ stored, pending }: EntryState): ServiceEntry[] =>
-  [stored?.entry, pending?.entry, ...(pending?.superseded ?? [])].filter((entry) => entry !== undefined);
-
 const hostsOf = (state: EntryState): string[] =>
-  entriesOf(state).flatMap((entry) => claimsOf(entry).map(({ host }) => host));
+  versionsOf(state).flatMap((entry) => claimsOf(entry).map(({ host }) => host));
 
 /** Writers, faults, a clock and a table, stepped through by random numbers. */
 export class Simulation {
@@ -103,7 +91,7 @@ export class Simulation {
   readonly #workload: Workload;
   readonly #registry: TestRegistry;
   readonly #processes: Process[];
-  readonly #history = new Map<string, Version[]>();
+  readonly #history = new Map<string, Version<Running>[]>();
   readonly #outcomes = new Map<string, number>();
   readonly #lastPinned = new Map<string, number>();
   readonly #trace = createHash('sha256');
@@ -113,6 +101,7 @@ export class Simulation {
   #last: Instant | undefined;
   #transactions = 0;
   #started = 0;
+  #failure: unknown;
 
   private constructor(options: SimulationOptions, registry: TestRegistry) {
     this.#options = options;
@@ -230,7 +219,7 @@ export class Simulation {
     return Item ? decodeEntry(Item) : NO_ENTRY;
   }
 
-  #versions(key: string): Version[] {
+  #versions(key: string): Version<Running>[] {
     const versions = this.#history.get(key) ?? [];
     this.#history.set(key, versions);
     return versions;
@@ -247,7 +236,7 @@ export class Simulation {
 
   #rememberPins(state: EntryState): void {
     const { pool } = this.#options;
-    for (const entry of entriesOf(state)) {
+    for (const entry of versionsOf(state)) {
       const { slots, blocks } = pinsOf(pool, claimsOf(entry));
       const inBlocks = [...blocks].flatMap((block) =>
         Array.from({ length: BLOCK_SLOTS }, (_, i) => block * BLOCK_SLOTS + i),
@@ -312,7 +301,6 @@ export class Simulation {
       key,
       abort: new AbortController(),
       since: this.#versions(key).length,
-      startedAt: this.#registry.clock.now,
       hanging: false,
       passes: 0,
       done: false,
@@ -334,8 +322,6 @@ export class Simulation {
     await this.#turnstile.quiet();
   }
 
-  #failure: unknown;
-
   async #perform(writer: RegistryWriter, running: Running): Promise<void> {
     const { operation, abort } = running;
     const options = { precondition: operation.precondition };
@@ -352,41 +338,11 @@ export class Simulation {
     }
   }
 
-  /** Invariant 7: what is acknowledged happened, once, on what it was to be based on; what is rejected did not. */
   #judge(running: Running, outcome: WriteOutcome): void {
     this.#count(outcome.kind === 'rejected' ? outcome.reason : outcome.kind);
     this.#note(`${running.id} ${outcome.kind === 'rejected' ? outcome.message : outcome.kind}`);
-    const { operation, key } = running;
-    const versions = this.#versions(key);
-    const label = operation.kind === 'apply' ? labelOf(operation.entry) : undefined;
-    const mine = versions.flatMap((version, index) =>
-      index >= running.since && version.by === running && labelOf(version.stored?.entry) === label ? [index] : [],
-    );
-    const [first] = mine;
-    const fail = (what: string) => {
-      throw new Error(`operation ${running.id} (${operation.kind} ${key}) ${what}`);
-    };
-    if (mine.length > 1) fail('was committed twice');
-    if (outcome.kind === 'rejected') {
-      if (first !== undefined) fail(`was rejected (${outcome.message}), but committed`);
-    } else if (outcome.kind === 'unchanged') {
-      const inForce = versions
-        .slice(Math.max(0, running.since - 1))
-        .some(({ stored }) => labelOf(stored?.entry) === label);
-      if (!inForce) fail('was called unchanged, but was not in force');
-    } else if (outcome.kind === 'deleted') {
-      const gone = versions.slice(Math.max(0, running.since - 1)).some(({ stored }) => !stored);
-      if (!gone && versions.length > 0) fail('was acknowledged, but its entry stayed');
-    } else {
-      if (first === undefined) return fail('was acknowledged, but is not there');
-      const before = versions[first - 1]?.stored;
-      if ((outcome.kind === 'created') !== (before === undefined))
-        fail(`says ${outcome.kind} over ${before?.resourceVersion}`);
-      if (operation.precondition.kind === 'absent' && before) fail('was to create, but replaced');
-      const demanded = operation.precondition.kind === 'present' ? operation.precondition.resourceVersion : undefined;
-      if (demanded && demanded !== before?.resourceVersion)
-        fail(`replaced ${before?.resourceVersion}, not ${demanded}`);
-    }
+    const fault = faultOfOutcome(running, running.operation, outcome, this.#versions(running.key), running.since);
+    if (fault) throw new Error(`operation ${running.id} (${running.operation.kind} ${running.key}) ${fault}`);
   }
 
   #touched(before: Instant, after: Instant): Set<string> {

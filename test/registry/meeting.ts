@@ -1,4 +1,7 @@
 import type { Call, Fault, Faults } from '../../src/embedded/faults.ts';
+import type { WriteOutcome } from '../../src/registry/writer.ts';
+import type { ServiceEntry } from '../../src/serviceentry/service-entry.ts';
+import { deadline, type TestRegistry } from '../support/registry.ts';
 
 /** What a call would do to the item of an entry, a host and so on, as `<pk>/<sk>`. */
 const keysOf = ({ input }: Call): string[] =>
@@ -34,18 +37,28 @@ export function stopBeforeTransaction(nth = 1): { stop: Stop; faults: Faults } {
   return {
     stop,
     faults: {
-      before: ({ operation }) => (operation === 'TransactWriteItems' && ++transactions === nth ? stop.arrive() : undefined),
+      before: ({ operation }) =>
+        operation === 'TransactWriteItems' && ++transactions === nth ? stop.arrive() : undefined,
     },
   };
 }
 
-/** Stops a writer before its nth read (1 for the first). */
-export function stopBeforeRead(nth: number): { stop: Stop; faults: Faults } {
-  const stop = new Stop();
-  let reads = 0;
+/** Stops a writer before its nth transaction; when it has been let go and has committed that, it dies. */
+export function dieAfterTransaction(nth: number): { asleep: Stop; died: Promise<void>; faults: Faults } {
+  const [asleep, died] = [new Stop(), Promise.withResolvers<void>()];
+  let transactions = 0;
   return {
-    stop,
-    faults: { before: ({ operation }) => (operation === 'BatchGetItem' && ++reads === nth ? stop.arrive() : undefined) },
+    asleep,
+    died: died.promise,
+    faults: {
+      before: ({ operation }) =>
+        operation === 'TransactWriteItems' && ++transactions === nth ? asleep.arrive() : undefined,
+      after: () => {
+        if (transactions < nth) return undefined;
+        died.resolve();
+        return { kind: 'kill' };
+      },
+    },
   };
 }
 
@@ -57,7 +70,10 @@ export function killBeforeTransaction(nth: number): { died: Promise<void>; fault
 }
 
 /** Loses the acknowledgement of the first transaction that touches the item; until `settled`, all calls after it fail. */
-export function loseAcknowledgement(key: string, settled: Promise<void> = Promise.resolve()): { lost: Promise<void>; faults: Faults } {
+export function loseAcknowledgement(
+  key: string,
+  settled: Promise<void> = Promise.resolve(),
+): { lost: Promise<void>; faults: Faults } {
   const lost = Promise.withResolvers<void>();
   let isLost = false;
   return {
@@ -75,4 +91,19 @@ export function loseAcknowledgement(key: string, settled: Promise<void> = Promis
       },
     },
   };
+}
+
+/** `first` is planned up to its nth transaction; then `meanwhile` happens; then `first` goes on. */
+export async function meet(
+  registry: TestRegistry,
+  first: ServiceEntry,
+  meanwhile: () => Promise<unknown>,
+  nth = 1,
+): Promise<WriteOutcome> {
+  const { stop, faults } = stopBeforeTransaction(nth);
+  const outcome = registry.anotherWriter(faults).apply(first, {}, deadline());
+  await stop.arrived;
+  await meanwhile();
+  stop.release();
+  return outcome;
 }

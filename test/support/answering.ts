@@ -17,7 +17,6 @@ export type Upstream = (query: DnsQuery) => Partial<ResponseContent> | Buffer | 
 
 export interface Answering {
   readonly exchange: Exchange;
-  readonly cache: AnswerCache;
   /** Milliseconds. */
   readonly clock: { now: number };
   /** Registered hosts, by name; changing them is a commit by another process. */
@@ -80,7 +79,7 @@ function readerOf(hosts: ReadonlyMap<string, HostRecord>, reads: Answering['read
   };
 }
 
-/** The whole way of a query with a registry in memory, scripted upstreams and a clock that tests move. */
+/** The whole way of a query: a registry in memory, scripted upstreams, a clock that tests move; 0 `cacheBytes`: no cache. */
 export function createAnswering(hosts: readonly HostRecord[] = [], cacheBytes = 1_000_000): Answering {
   const clock = { now: Date.parse('2026-11-01T00:00:00Z') };
   const forwarded: DnsQuery[] = [];
@@ -100,12 +99,8 @@ export function createAnswering(hosts: readonly HostRecord[] = [], cacheBytes = 
     hasRouteFor: () => false,
     close: () => Promise.resolve(),
   };
-  const cache = new AnswerCache({
-    maxBytes: cacheBytes,
-    decisionMaxMs: DECISION_MAX_MS,
-    staleMaxMs: STALE_MAX_MS,
-    now: () => clock.now,
-  });
+  const bounds = { maxBytes: cacheBytes, decisionMaxMs: DECISION_MAX_MS, staleMaxMs: STALE_MAX_MS };
+  const cache = cacheBytes === 0 ? undefined : new AnswerCache({ ...bounds, now: () => clock.now });
   const settings = {
     ttl: { vip: 300, owned: 30, negative: 30 },
     privateZones: [name('cluster.local'), name('internal')],
@@ -114,7 +109,6 @@ export function createAnswering(hosts: readonly HostRecord[] = [], cacheBytes = 
   const exchange = createExchange(resolver, cache);
   const answering: Answering = {
     exchange,
-    cache,
     clock,
     hosts: registry,
     forwarded,
