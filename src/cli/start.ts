@@ -62,9 +62,10 @@ async function listen(addresses: Addresses, service: Service, cwd: string): Prom
   const shared = { ...service, report };
   const http = await openAt('--listen', addresses.http, (at) => startNodeServer({ ...at, ...shared }));
   const https = await openAt('--https', addresses.https, (at) => startNodeServer({ ...at, tls, ...shared }));
-  const udp = await openAt('--dns', addresses.dns, (at) => listenUdp({ ...at, exchange: service.exchange }));
-  const tcp = await openAt('--dns', { ...addresses.dns, port: udp.port }, (at) =>
-    listenTcp({ ...at, exchange: service.exchange }),
+  // TCP first: where any port will do, one that is free for TCP, which has many in use, is free for UDP as well.
+  const tcp = await openAt('--dns', addresses.dns, (at) => listenTcp({ ...at, exchange: service.exchange }));
+  const udp = await openAt('--dns', { ...addresses.dns, port: tcp.port }, (at) =>
+    listenUdp({ ...at, exchange: service.exchange }),
   );
   return { http, https, dns: [udp, tcp], ca: tls.caPath };
 }
