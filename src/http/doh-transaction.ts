@@ -43,8 +43,11 @@ function cacheControl(maxAge: number | undefined, { chosenBy }: ViewCredential):
 
 const vary = ({ chosenBy }: ViewCredential): string => (chosenBy === 'header' ? 'Accept, Authorization' : 'Accept');
 
+const NOTHING_CLAIMED: Claimed = {};
+
 function claimed(request: HttpRequest, pathToken: string | undefined): Claimed {
   const authorization = request.header('authorization');
+  if (pathToken === undefined && authorization === undefined) return NOTHING_CLAIMED;
   return {
     ...(pathToken === undefined ? {} : { pathToken }),
     ...(authorization === undefined ? {} : { authorization }),
