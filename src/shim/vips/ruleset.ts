@@ -1,0 +1,94 @@
+import { addCommands, type Element } from './elements.ts';
+import { SLOTS } from './slots.ts';
+
+export const TABLE = 'inet mesh_vip';
+
+/** The prefixes of all pools. */
+export interface VipPrefixes {
+  readonly ipv4: readonly string[];
+  readonly ipv6: readonly string[];
+}
+
+/** Before Docker's and iptables' NAT (-100). Of an output chain, nft 1.0.6 takes a number only. */
+const NAT_PRIORITY = -110;
+/** Where replies have the VIP as their source again. */
+const AFTER_NAT = 150;
+
+type Family = { readonly name: 'ip' | 'ip6'; readonly digit: 4 | 6; readonly pool: string };
+
+const anyOf = (prefixes: readonly string[]): string =>
+  prefixes.length === 1 ? (prefixes[0] ?? '') : `{ ${prefixes.join(', ')} }`;
+
+function familiesOf({ ipv4, ipv6 }: VipPrefixes): readonly Family[] {
+  return [
+    { name: 'ip', digit: 4, pool: anyOf(ipv4) },
+    { name: 'ip6', digit: 6, pool: anyOf(ipv6) },
+  ];
+}
+
+/** One line for each family, in a chain. */
+const lines = (families: readonly Family[], rule: (family: Family) => string): string =>
+  families.map((family) => `\t\t${rule(family)}\n`).join('');
+
+const chain = (name: string, hook: string, rules: string): string => `	chain ${name} {
+		type ${hook}; policy accept;
+${rules}	}
+`;
+
+/**
+ * One lookup translates: `one4` and `one6` for listeners with one target; `many4` and `many6` with several, where a
+ * random number is part of the key. What is not translated is refused and never leaves the host. Translated connections
+ * are masqueraded: their source was chosen for the route of the VIP, not of the target. `listeners4` and `listeners6`
+ * count, in both directions.
+ */
+export function vipRules(prefixes: VipPrefixes): string {
+  const families = familiesOf(prefixes);
+  const toVips = lines(families, ({ name, pool }) => `${name} daddr ${pool} goto vips`);
+  const toRefuse = lines(families, ({ name, pool }) => `${name} daddr ${pool} goto refuse`);
+  const sent = lines(
+    families,
+    ({ name, digit, pool }) => `${name} daddr ${pool} ${name} daddr . meta l4proto . th dport @listeners${digit}`,
+  );
+  const replied = lines(
+    families,
+    ({ name, digit, pool }) => `${name} saddr ${pool} ${name} saddr . meta l4proto . th sport @listeners${digit}`,
+  );
+  const masquerade = lines(families, ({ name, pool }) => `ct status dnat ct original ${name} daddr ${pool} masquerade`);
+  return `table ${TABLE} {
+	set listeners4 { type ipv4_addr . inet_proto . inet_service; counter; }
+	set listeners6 { type ipv6_addr . inet_proto . inet_service; counter; }
+	map one4 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
+	map one6 { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }
+	map many4 { typeof ip daddr . meta l4proto . th dport . numgen random mod ${SLOTS} : ip daddr . th dport; }
+	map many6 { typeof ip6 daddr . meta l4proto . th dport . numgen random mod ${SLOTS} : ip6 daddr . th dport; }
+	counter refused { }
+	chain vips {
+${lines(families, ({ name, digit }) => `meta l4proto { tcp, udp } dnat ${name} to ${name} daddr . meta l4proto . th dport map @one${digit}`)}${lines(families, ({ name, digit }) => `meta l4proto { tcp, udp } dnat ${name} to ${name} daddr . meta l4proto . th dport . numgen random mod ${SLOTS} map @many${digit}`)}	}
+	chain refuse {
+		counter name refused
+		meta l4proto tcp reject with tcp reset
+		reject with icmpx admin-prohibited
+	}
+${[
+  chain('nat_out', `nat hook output priority ${NAT_PRIORITY}`, toVips),
+  chain('nat_pre', `nat hook prerouting priority ${NAT_PRIORITY}`, toVips),
+  chain('nat_post', 'nat hook postrouting priority srcnat', masquerade),
+  chain('guard_out', 'filter hook output priority filter', toRefuse),
+  chain('guard_fwd', 'filter hook forward priority filter', toRefuse),
+  chain('sent_out', 'filter hook output priority mangle', sent),
+  chain('sent_pre', 'filter hook prerouting priority mangle', sent),
+  chain('replied_in', `filter hook input priority ${AFTER_NAT}`, replied),
+  chain('replied_post', `filter hook postrouting priority ${AFTER_NAT}`, replied),
+].join('')}}
+`;
+}
+
+/** Makes sure that there is none; the table need not exist. */
+export const REMOVE_TABLE = `add table ${TABLE}\ndelete table ${TABLE}\n`;
+
+/** Replaces the whole table in one transaction: no packet meets a part of it. */
+export const wholeTable = (prefixes: VipPrefixes, elements: readonly Element[]): string =>
+  `${REMOVE_TABLE}${vipRules(prefixes)}${addCommands(TABLE, elements).join('\n')}\n`;
+
+/** Does nothing, but fails when somebody flushed the ruleset. */
+export const PROBE = `add chain ${TABLE} refuse`;

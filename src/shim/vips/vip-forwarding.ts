@@ -1,0 +1,262 @@
+import { isIP } from 'node:net';
+import type { MeshTable } from '../../table/mesh-table.ts';
+import {
+  changeCommands,
+  changesBetween,
+  type Element,
+  type ElementChanges,
+  elementsOf,
+  endedUdpFlows,
+  type UdpFlow,
+} from './elements.ts';
+import { EndpointNames, type LookUp } from './endpoint-names.ts';
+import { type VipListener, vipListeners } from './listeners.ts';
+import { PROBE, TABLE, type VipPrefixes, wholeTable } from './ruleset.ts';
+import { resolvedTargets } from './targets.ts';
+
+/** Changes the kernel's rules. Both reject with an NftError, and have then changed nothing. */
+export interface NftPort {
+  /** Any number of commands, as one transaction. */
+  apply(ruleset: string): Promise<void>;
+  /** A few commands, quickly. */
+  send(commands: readonly string[]): Promise<void>;
+  close(): void;
+}
+
+export interface VipForwardingOptions {
+  readonly nft: NftPort;
+  /** Makes VIPs reach the rules; resolves to what could not be done, a line each. */
+  readonly addRoutes: (prefixes: VipPrefixes) => Promise<readonly string[]>;
+  readonly forgetUdpFlows: (flows: readonly UdpFlow[]) => Promise<void>;
+  readonly lookUp: LookUp;
+  /** Addresses of names, as an earlier run knew them. */
+  readonly known: ReadonlyMap<string, readonly string[]>;
+  /** Told of what the next run should know. */
+  readonly remember: (memory: VipMemory) => void;
+  readonly log: (line: string) => void;
+  /** Monotonic, in milliseconds. */
+  readonly now: () => number;
+}
+
+/** What outlives the process. */
+export interface VipMemory {
+  readonly prefixes: VipPrefixes;
+  readonly names: ReadonlyMap<string, readonly string[]>;
+}
+
+export type VipState =
+  | { readonly kind: 'off' }
+  | { readonly kind: 'on'; readonly listeners: number }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+/** Which of a host's VIPs lead anywhere: a translation cannot cross families. */
+export interface Reachable {
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+}
+
+/** How soon a flushed ruleset is noticed, and a failed change tried again. */
+const PROBE_MS = 5_000;
+/** More than so many are sent to a process of their own, which takes them in one go. */
+const MAX_SENT = 500;
+
+interface Host {
+  listeners: VipListener[];
+  /** What the kernel holds for it. */
+  elements: Element[];
+}
+
+/**
+ * Keeps the kernel's maps equal to the table and to what its names resolve to. Stopping leaves the maps in place: VIPs
+ * go on working without the shim.
+ */
+export class VipForwarding {
+  readonly #options: VipForwardingOptions;
+  readonly #names: EndpointNames;
+  readonly #hosts = new Map<string, Host>();
+  readonly #usersOf = new Map<string, Set<string>>();
+  readonly #dirty = new Set<string>();
+  #prefixes: VipPrefixes = { ipv4: [], ipv6: [] };
+  #pools: MeshTable['pools'] = [];
+  /** The table in the kernel is not ours, or not as we think. */
+  #mustReplace = true;
+  #work: Promise<void> = Promise.resolve();
+  #probing: NodeJS.Timeout | undefined;
+  #failure: string | undefined;
+
+  constructor(options: VipForwardingOptions) {
+    this.#options = options;
+    this.#names = new EndpointNames({
+      lookUp: options.lookUp,
+      now: options.now,
+      changed: (names) => {
+        this.#touch(names.flatMap((name) => [...(this.#usersOf.get(name) ?? [])]));
+        void this.#reconcile().then(() => this.#remember());
+      },
+    });
+  }
+
+  /** Resolves when the kernel holds the table, as far as its names are known. Never rejects. */
+  async update(table: MeshTable): Promise<void> {
+    const prefixes = { ipv4: table.pools.map(({ ipv4 }) => ipv4), ipv6: table.pools.map(({ ipv6 }) => ipv6) };
+    if (JSON.stringify(prefixes) !== JSON.stringify(this.#prefixes)) this.#mustReplace = true;
+    this.#prefixes = prefixes;
+    this.#pools = table.pools;
+    this.#adopt(vipListeners(table));
+    this.#names.track(new Set(this.#usersOf.keys()), this.#options.known);
+    this.#probing ??= setInterval(() => void this.#probe(), PROBE_MS).unref();
+    await this.#reconcile();
+    this.#remember();
+  }
+
+  /**
+   * Before a VIP of this host is given to anybody: looks up names that never resolved, and waits until the kernel has
+   * them. Undefined: not a host whose VIPs are carried here. The caller bounds the wait.
+   */
+  async ready(host: string): Promise<Reachable | undefined> {
+    const known = this.#hosts.get(host);
+    if (known === undefined) return undefined;
+    await this.#names.asked(namesOf(known.listeners));
+    await this.#reconcile();
+    return {
+      ipv4: known.elements.some(({ variable }) => variable === 'listeners4'),
+      ipv6: known.elements.some(({ variable }) => variable === 'listeners6'),
+    };
+  }
+
+  state(): VipState {
+    if (this.#failure !== undefined) return { kind: 'failed', reason: this.#failure };
+    if (this.#probing === undefined) return { kind: 'off' };
+    return {
+      kind: 'on',
+      listeners: [...this.#hosts.values()].reduce((sum, { listeners }) => sum + listeners.length, 0),
+    };
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#probing);
+    this.#probing = undefined;
+    this.#names.stop();
+    await this.#work;
+    this.#options.nft.close();
+  }
+
+  /** Takes over the listeners of a table; hosts that changed, or went, are to be reconciled. */
+  #adopt(listeners: readonly VipListener[]): void {
+    const byHost = Map.groupBy(listeners, ({ host }) => host);
+    for (const [host, known] of this.#hosts) {
+      if (byHost.has(host)) continue;
+      known.listeners = [];
+      this.#dirty.add(host);
+    }
+    for (const [host, wanted] of byHost) {
+      const known = this.#hosts.get(host);
+      if (known && JSON.stringify(known.listeners) === JSON.stringify(wanted)) continue;
+      this.#hosts.set(host, { listeners: wanted, elements: known?.elements ?? [] });
+      this.#dirty.add(host);
+    }
+    this.#usersOf.clear();
+    for (const [host, own] of byHost) {
+      for (const name of namesOf(own)) {
+        const users = this.#usersOf.get(name);
+        if (users) users.add(host);
+        else this.#usersOf.set(name, new Set([host]));
+      }
+    }
+  }
+
+  #touch(hosts: readonly string[]): void {
+    for (const host of hosts) this.#dirty.add(host);
+  }
+
+  /** Brings the kernel up to date; those who come meanwhile wait for what they need, and no longer. */
+  #reconcile(): Promise<void> {
+    if (this.#dirty.size === 0 && !this.#mustReplace) return this.#work;
+    this.#work = this.#work.then(() => this.#commit());
+    return this.#work;
+  }
+
+  async #commit(): Promise<void> {
+    if (this.#prefixes.ipv4.length === 0 || (this.#dirty.size === 0 && !this.#mustReplace)) return;
+    const wanted = new Map([...this.#dirty].map((host) => [host, this.#wanted(host)] as const));
+    this.#dirty.clear();
+    const ended = [...wanted].flatMap(([host, after]) => endedUdpFlows(this.#hosts.get(host)?.elements ?? [], after));
+    try {
+      if (!this.#mustReplace) await this.#change(wanted).catch(() => this.#replace(wanted));
+      else await this.#replace(wanted);
+      this.#settle(wanted);
+    } catch (error) {
+      this.#touch([...wanted.keys()]);
+      this.#mustReplace = true;
+      this.#fail(error instanceof Error ? error.message : String(error));
+      return;
+    }
+    if (ended.length > 0) await this.#options.forgetUdpFlows(ended);
+  }
+
+  #wanted(host: string): Element[] {
+    const listeners = this.#hosts.get(host)?.listeners ?? [];
+    const addressesOf = (name: string) => this.#names.addressesOf(name);
+    return listeners.flatMap((listener) =>
+      elementsOf(listener, resolvedTargets(listener.targets, addressesOf, this.#pools)),
+    );
+  }
+
+  async #change(wanted: ReadonlyMap<string, readonly Element[]>): Promise<void> {
+    const changes = [...wanted].map(([host, after]) => changesBetween(this.#hosts.get(host)?.elements ?? [], after));
+    const all: ElementChanges = {
+      removed: changes.flatMap(({ removed }) => removed),
+      added: changes.flatMap(({ added }) => added),
+    };
+    const size = all.removed.length + all.added.length;
+    if (size === 0) return;
+    const commands = changeCommands(TABLE, all);
+    if (size > MAX_SENT) await this.#options.nft.apply(`${commands.join('\n')}\n`);
+    else await this.#options.nft.send(commands);
+  }
+
+  /** The whole table: at the start, with other pools, and when what the kernel holds is not what was thought. */
+  async #replace(wanted: ReadonlyMap<string, readonly Element[]>): Promise<void> {
+    this.#mustReplace = true;
+    const elements = [...this.#hosts].flatMap(([host, known]) => wanted.get(host) ?? known.elements);
+    await this.#options.nft.apply(wholeTable(this.#prefixes, elements));
+    for (const problem of await this.#options.addRoutes(this.#prefixes)) this.#options.log(`vips: ${problem}`);
+    this.#mustReplace = false;
+  }
+
+  #settle(wanted: ReadonlyMap<string, Element[]>): void {
+    for (const [host, elements] of wanted) {
+      const known = this.#hosts.get(host);
+      if (known === undefined) continue;
+      known.elements = elements;
+      if (known.listeners.length === 0) this.#hosts.delete(host);
+    }
+    if (this.#failure !== undefined) this.#options.log('vips: carried again');
+    this.#failure = undefined;
+  }
+
+  #fail(reason: string): void {
+    if (reason !== this.#failure) this.#options.log(`vips: cannot be carried: ${reason}`);
+    this.#failure = reason;
+  }
+
+  async #probe(): Promise<void> {
+    if (!this.#mustReplace) {
+      await this.#options.nft.send([PROBE]).catch(() => {
+        this.#options.log('vips: somebody removed the table; it is put back');
+        this.#mustReplace = true;
+      });
+    }
+    await this.#reconcile();
+  }
+
+  #remember(): void {
+    this.#options.remember({ prefixes: this.#prefixes, names: this.#names.resolved() });
+  }
+}
+
+const namesOf = (listeners: readonly VipListener[]): string[] => [
+  ...new Set(
+    listeners.flatMap(({ targets }) => targets.flatMap(({ address }) => (isIP(address) === 0 ? [address] : []))),
+  ),
+];
