@@ -1,13 +1,16 @@
+import { isIPv4, isIPv6 } from 'node:net';
+
 /** What a name resolved to. */
 export interface LookedUp {
-  /** Of both families. */
-  readonly addresses: readonly string[];
+  /** Undefined: nobody answered for this family. */
+  readonly ipv4: readonly string[] | undefined;
+  readonly ipv6: readonly string[] | undefined;
   /** Seconds that they may be believed. */
   readonly ttl: number;
 }
 
-/** Resolves a name by its route or the host's own resolvers, never through meshdoh; undefined when nobody answers. */
-export type LookUp = (name: string) => Promise<LookedUp | undefined>;
+/** Resolves a name by its route or the host's own resolvers, never through meshdoh. */
+export type LookUp = (name: string) => Promise<LookedUp>;
 
 /** A mesh may have thousands of names, and each of its hosts looks after all of them. */
 const LOOKUPS_AT_A_TIME = 8;
@@ -22,7 +25,7 @@ const TICK_MS = 1_000;
 
 interface Tracked {
   /** The last good ones. */
-  addresses: readonly string[] | undefined;
+  addresses: readonly string[];
   ttlMs: number;
   triedAt: number;
   failed: boolean;
@@ -58,7 +61,7 @@ export class EndpointNames {
     for (const name of names) {
       if (this.#tracked.has(name)) continue;
       const never = Number.NEGATIVE_INFINITY;
-      const addresses = known.get(name);
+      const addresses = known.get(name) ?? [];
       this.#tracked.set(name, {
         addresses,
         ttlMs: 0,
@@ -78,13 +81,16 @@ export class EndpointNames {
     this.#tracked.clear();
   }
 
-  addressesOf(name: string): readonly string[] | undefined {
-    return this.#tracked.get(name)?.addresses;
+  /** None where it never resolved. */
+  addressesOf(name: string): readonly string[] {
+    return this.#tracked.get(name)?.addresses ?? [];
   }
 
   /** All that have resolved, for the next run. */
   resolved(): ReadonlyMap<string, readonly string[]> {
-    return new Map([...this.#tracked].flatMap(([name, { addresses }]) => (addresses ? [[name, addresses]] : [])));
+    return new Map(
+      [...this.#tracked].flatMap(([name, { addresses }]) => (addresses.length > 0 ? [[name, addresses]] : [])),
+    );
   }
 
   /** Somebody is about to connect: those that never resolved are looked up at once, and waited for. */
@@ -94,7 +100,7 @@ export class EndpointNames {
       const tracked = this.#tracked.get(name);
       if (tracked === undefined) return [];
       tracked.askedAt = now;
-      return tracked.addresses === undefined && this.#isDue(tracked, now) ? [this.#refresh(name, tracked)] : [];
+      return tracked.addresses.length === 0 && this.#isDue(tracked, now) ? [this.#refresh(name, tracked)] : [];
     });
     await Promise.all(missing);
   }
@@ -125,15 +131,18 @@ export class EndpointNames {
 
   async #lookUp(name: string, tracked: Tracked): Promise<void> {
     this.#lookups++;
-    const found = await this.#options.lookUp(name).catch(() => undefined);
+    const { ipv4, ipv6, ttl } = await this.#options.lookUp(name);
     this.#lookups--;
     tracked.triedAt = this.#options.now();
-    tracked.failed = found === undefined || found.addresses.length === 0;
-    if (found === undefined || found.addresses.length === 0) return;
-    const addresses = [...found.addresses].sort();
-    const isNew = addresses.join() !== tracked.addresses?.join();
+    tracked.ttlMs = ttl * 1000;
+    const addresses = [
+      ...(ipv4 ?? tracked.addresses.filter(isIPv4)),
+      ...(ipv6 ?? tracked.addresses.filter(isIPv6)),
+    ].sort();
+    // A name that has no address of a sudden is more often a mistake than meant: what was good goes on serving.
+    tracked.failed = ipv4 === undefined || ipv6 === undefined || addresses.length === 0;
+    if (addresses.length === 0 || addresses.join() === tracked.addresses.join()) return;
     tracked.addresses = addresses;
-    tracked.ttlMs = found.ttl * 1000;
-    if (isNew && this.#tracked.get(name) === tracked) this.#options.changed([name]);
+    if (this.#tracked.get(name) === tracked) this.#options.changed([name]);
   }
 }

@@ -13,8 +13,8 @@ export interface WeightedTarget extends Target {
   readonly weight: number;
 }
 
-/** What an endpoint name last resolved to; undefined where it never did. */
-export type Addresses = (name: string) => readonly string[] | undefined;
+/** What an endpoint name last resolved to; nothing where it never did. */
+export type Addresses = (name: string) => readonly string[];
 
 /** Ranges (as ipaddr.js names them) that a VIP must never lead to: this machine, its metadata service, groups. */
 const FORBIDDEN: ReadonlySet<string> = new Set(['loopback', 'linkLocal', 'multicast', 'unspecified', 'broadcast']);
@@ -49,7 +49,7 @@ export function resolvedTargets(
 ): FamilyTargets {
   const byFamily = { ipv4: new Map<string, WeightedTarget>(), ipv6: new Map<string, WeightedTarget>() };
   for (const { address, port, weight } of targets) {
-    const found = isIP(address) === 0 ? (addressesOf(address) ?? []) : [address];
+    const found = isIP(address) === 0 ? addressesOf(address) : [address];
     const allowed = found.filter((one) => allowedAddress(one, pools));
     for (const one of allowed) {
       const ip = ipaddr.process(one);

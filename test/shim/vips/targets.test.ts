@@ -31,7 +31,8 @@ describe('where a VIP may lead', () => {
 
 describe('the targets of a listener', () => {
   const resolve = (name: string) =>
-    ({ 'two.example': ['10.0.0.2', '2001:db8::2'], 'loop.example': ['127.0.0.1', '240.240.0.1', '10.0.0.3'] })[name];
+    ({ 'two.example': ['10.0.0.2', '2001:db8::2'], 'loop.example': ['127.0.0.1', '240.240.0.1', '10.0.0.3'] })[name] ??
+    [];
 
   it('are addresses by family, in their canonical form', () => {
     const targets = [

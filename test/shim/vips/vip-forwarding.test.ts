@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { NftError } from '../../../src/shim/capture/nft-command.ts';
 import type { UdpFlow } from '../../../src/shim/vips/elements.ts';
-import type { LookedUp } from '../../../src/shim/vips/endpoint-names.ts';
 import { VipForwarding, type VipForwardingOptions, type VipMemory } from '../../../src/shim/vips/vip-forwarding.ts';
 import { meshTable, tableHost } from './mesh.ts';
 
@@ -12,7 +11,7 @@ class Host {
   readonly forgotten: UdpFlow[] = [];
   readonly logged: string[] = [];
   readonly lookedUp: string[] = [];
-  readonly names = new Map<string, LookedUp>();
+  readonly names = new Map<string, { addresses: readonly string[]; ttl: number }>();
   memory: VipMemory | undefined;
   failure: NftError | undefined;
   closed = false;
@@ -34,7 +33,8 @@ class Host {
       forgetUdpFlows: async (flows) => void this.forgotten.push(...flows),
       lookUp: async (name) => {
         this.lookedUp.push(name);
-        return this.names.get(name);
+        const found = this.names.get(name);
+        return { ipv4: found?.addresses, ipv6: found && [], ttl: found?.ttl ?? 0 };
       },
       known,
       remember: (memory) => {

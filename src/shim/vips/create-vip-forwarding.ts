@@ -1,0 +1,56 @@
+import { applyNft } from '../capture/nft-command.ts';
+import { type AskOutside, lookUpWith } from './look-up.ts';
+import { NftSession } from './nft-session.ts';
+import { addRoutes, removeRoutes } from './routes.ts';
+import { REMOVE_TABLE } from './ruleset.ts';
+import { forgetUdpFlows } from './udp-flows.ts';
+import { VipForwarding } from './vip-forwarding.ts';
+import { createVipMemory, readVipMemory } from './vip-memory.ts';
+
+export interface VipOptions {
+  readonly stateDir: string;
+  /** Asks by the route of a name, else the host's own resolvers; never meshdoh, which would answer with the VIP. */
+  readonly askOutside: AskOutside;
+  readonly log: (line: string) => void;
+}
+
+/** The forwarding of this host's VIPs, by its kernel. */
+export async function createVipForwarding({ stateDir, askOutside, log }: VipOptions): Promise<VipForwarding> {
+  const session = new NftSession();
+  const memory = createVipMemory(stateDir, log);
+  const { names } = await readVipMemory(stateDir);
+  return new VipForwarding({
+    nft: {
+      apply: applyNft,
+      send: (commands) => session.send(commands),
+      close: () => {
+        session.close();
+        void memory.save();
+      },
+    },
+    addRoutes,
+    forgetUdpFlows,
+    lookUp: lookUpWith(askOutside),
+    known: names,
+    remember: memory.remember,
+    log,
+    now: () => performance.now(),
+  });
+}
+
+/** Takes rules and routes away. Does nothing where there are none. */
+export async function removeVipForwarding(stateDir: string): Promise<void> {
+  const { prefixes } = await readVipMemory(stateDir);
+  await applyNft(REMOVE_TABLE);
+  await removeRoutes(prefixes);
+}
+
+/** Whether this process may keep the rules; why not, otherwise. */
+export async function vipsUnavailable(): Promise<string | undefined> {
+  try {
+    await applyNft('add table inet mesh_vip_probe\ndelete table inet mesh_vip_probe\n', { check: true });
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
