@@ -1,0 +1,70 @@
+import type { Command } from '../command.ts';
+import { tableUrlOf } from '../table-source.ts';
+import { TableStore } from '../table-store.ts';
+import { type KernelListener, type KernelVips, kernelKey, readKernelVips } from './kernel-listeners.ts';
+import { destinationOf, type VipListener, vipListeners } from './listeners.ts';
+import { SLOTS } from './slots.ts';
+
+interface Row {
+  readonly address: string;
+  readonly port: number;
+  readonly protocol: string;
+  readonly destination: string;
+  /** What the kernel sends connections to; `ADDRESS:PORT` and the share where there are several. */
+  readonly endpoints: readonly string[];
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+const NOTHING: KernelListener = { packets: 0, octets: 0, targets: new Map() };
+
+function rowsOf(listener: VipListener, kernel: KernelVips): Row[] {
+  return [listener.ipv4, listener.ipv6].flatMap((address) => {
+    const held = kernel.listeners.get(kernelKey(address, listener.transport, listener.port));
+    // A VIP of a family without endpoints is not answered either; one that leads nowhere at all is shown as IPv4.
+    if (held === undefined && address === listener.ipv6) return [];
+    const { packets, octets, targets } = held ?? NOTHING;
+    const endpoints = [...targets].map(([target, slots]) =>
+      targets.size === 1 ? target : `${target} (${Math.round((slots / SLOTS) * 100)} %)`,
+    );
+    const { port } = listener;
+    const protocol = listener.transport.toUpperCase();
+    return [{ address, port, protocol, destination: destinationOf(listener), endpoints, packets, bytes: octets }];
+  });
+}
+
+const HEADINGS = ['ADDRESS', 'PORT', 'PROTOCOL', 'DESTINATION', 'ENDPOINTS', 'PACKETS', 'BYTES'];
+
+function tableOf(rows: readonly Row[]): string {
+  const cells = rows.map(({ address, port, protocol, destination, endpoints, packets, bytes }) => [
+    ...[address, String(port), protocol, destination],
+    ...[endpoints.join(', ') || '(refused)', String(packets), String(bytes)],
+  ]);
+  const lines = [HEADINGS, ...cells];
+  const widths = HEADINGS.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)));
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** `meshdoh-shim listeners`: the ports of VIPs as the last table has them, and as the kernel carries them. */
+export const listeners: Command = async (settings, io) => {
+  const kept = await new TableStore(settings.stateDir).read(tableUrlOf(settings.endpoints[0] ?? ''));
+  if (kept?.table === undefined) {
+    io.stderr.write(
+      `no table of the mesh in ${settings.stateDir} (as ${process.getuid?.() === 0 ? 'root' : 'this user'}): has the shim run, with these settings?\n`,
+    );
+    return 1;
+  }
+  const kernel = await readKernelVips();
+  const rows = vipListeners(kept.table).flatMap((listener) => rowsOf(listener, kernel));
+  const { refused } = kernel;
+  if (io.options.json) io.stdout.write(`${JSON.stringify({ listeners: rows, refused }, undefined, 2)}\n`);
+  else io.stdout.write(`${tableOf(rows)}\n\nPackets refused, to VIPs that lead nowhere: ${refused}\n`);
+  return 0;
+};
