@@ -81,12 +81,34 @@ export async function until(
   }
 }
 
+const ASK_EVERY_MS = 100;
+
+/** Milliseconds until the first time that it holds; begun again and again, for one may hang. Infinity: not in time. */
+export async function millisecondsUntil(holds: () => Promise<boolean>, timeoutMs: number): Promise<number> {
+  const begun = Date.now();
+  let took = Number.POSITIVE_INFINITY;
+  const asked: Promise<void>[] = [];
+  const ask = async () => {
+    if (await holds()) took = Math.min(took, Date.now() - begun);
+  };
+  while (took === Number.POSITIVE_INFINITY && Date.now() - begun < timeoutMs) {
+    asked.push(ask());
+    await sleep(ASK_EVERY_MS);
+  }
+  await Promise.all(asked);
+  return took;
+}
+
 const PACKAGE_OF: Readonly<Record<string, string>> = {
   ip: 'iproute2',
   nft: 'nftables',
   dig: 'bind9-dnsutils',
   dnsmasq: 'dnsmasq-base',
   dnsperf: 'dnsperf',
+  iperf3: 'iperf3',
+  haproxy: 'haproxy',
+  socat: 'socat',
+  conntrack: 'conntrack',
   tcpdump: 'tcpdump',
   setpriv: 'util-linux',
   unshare: 'util-linux',

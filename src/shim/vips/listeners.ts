@@ -1,4 +1,4 @@
-import type { MeshTable } from '../../table/mesh-table.ts';
+import type { MeshTable, TableHost } from '../../table/mesh-table.ts';
 import { type Target as ListenerTarget, targetsOf } from '../../table/table-endpoints.ts';
 
 export type Transport = 'tcp' | 'udp';
@@ -21,19 +21,19 @@ export const destinationOf = ({ host, port }: Pick<VipListener, 'host' | 'port'>
   `outbound|${port}||${host}`;
 
 /**
- * Every port of every VIP that a DNAT can carry. A wildcard host has none: only a proxy sees which of its names a
+ * The ports of a host's VIP that a DNAT can carry. A wildcard host has none: only a proxy sees which of its names a
  * connection is for.
  */
-export function vipListeners({ hosts }: MeshTable): VipListener[] {
-  return hosts.flatMap((host) => {
-    const { vip } = host;
-    if (vip === undefined || host.host.startsWith('*.')) return [];
-    return host.ports.map((port) => ({
-      host: host.host,
-      ...vip,
-      transport: port.protocol === 'UDP' ? ('udp' as const) : ('tcp' as const),
-      port: port.number,
-      targets: targetsOf(host, port),
-    }));
-  });
+export function listenersOf(host: TableHost): VipListener[] {
+  const { vip } = host;
+  if (vip === undefined || host.host.startsWith('*.')) return [];
+  return host.ports.map((port) => ({
+    host: host.host,
+    ...vip,
+    transport: port.protocol === 'UDP' ? ('udp' as const) : ('tcp' as const),
+    port: port.number,
+    targets: targetsOf(host, port),
+  }));
 }
+
+export const vipListeners = ({ hosts }: MeshTable): VipListener[] => hosts.flatMap(listenersOf);

@@ -10,7 +10,7 @@ import {
   type UdpFlow,
 } from './elements.ts';
 import { EndpointNames, type LookUp } from './endpoint-names.ts';
-import { type VipListener, vipListeners } from './listeners.ts';
+import { listenersOf, type VipListener } from './listeners.ts';
 import { PROBE, TABLE, type VipPrefixes, wholeTable } from './ruleset.ts';
 import { resolvedTargets } from './targets.ts';
 
@@ -61,7 +61,7 @@ const PROBE_MS = 5_000;
 const MAX_SENT = 500;
 
 interface Host {
-  listeners: VipListener[];
+  readonly listeners: readonly VipListener[];
   /** What the kernel holds for it. */
   elements: Element[];
 }
@@ -96,13 +96,16 @@ export class VipForwarding {
     });
   }
 
-  /** Resolves when the kernel holds the table, as far as its names are known. Never rejects. */
-  async update(table: MeshTable): Promise<void> {
+  /**
+   * Resolves when the kernel holds the table, as far as its names are known. `changed`: the hosts that differ from the
+   * table before; all when absent. Never rejects.
+   */
+  async update(table: MeshTable, changed?: ReadonlySet<string>): Promise<void> {
     const prefixes = { ipv4: table.pools.map(({ ipv4 }) => ipv4), ipv6: table.pools.map(({ ipv6 }) => ipv6) };
     if (JSON.stringify(prefixes) !== JSON.stringify(this.#prefixes)) this.#mustReplace = true;
     this.#prefixes = prefixes;
     this.#pools = table.pools;
-    this.#adopt(vipListeners(table));
+    this.#adopt(table, changed);
     this.#names.track(new Set(this.#usersOf.keys()), this.#options.known);
     this.#probing ??= setInterval(() => void this.#probe(), PROBE_MS).unref();
     await this.#reconcile();
@@ -141,28 +144,30 @@ export class VipForwarding {
     this.#options.nft.close();
   }
 
-  /** Takes over the listeners of a table; hosts that changed, or went, are to be reconciled. */
-  #adopt(listeners: readonly VipListener[]): void {
-    const byHost = Map.groupBy(listeners, ({ host }) => host);
-    for (const [host, known] of this.#hosts) {
-      if (byHost.has(host)) continue;
-      known.listeners = [];
-      this.#dirty.add(host);
+  /** Takes over what a table says of some hosts, or of all. */
+  #adopt({ hosts }: MeshTable, changed: ReadonlySet<string> | undefined): void {
+    const gone = new Set(changed ?? this.#hosts.keys());
+    for (const host of hosts) {
+      if (changed !== undefined && !changed.has(host.host)) continue;
+      gone.delete(host.host);
+      this.#use(host.host, listenersOf(host));
     }
-    for (const [host, wanted] of byHost) {
-      const known = this.#hosts.get(host);
-      if (known && JSON.stringify(known.listeners) === JSON.stringify(wanted)) continue;
-      this.#hosts.set(host, { listeners: wanted, elements: known?.elements ?? [] });
-      this.#dirty.add(host);
+    for (const host of gone) this.#use(host, []);
+  }
+
+  #use(host: string, listeners: readonly VipListener[]): void {
+    const known = this.#hosts.get(host);
+    if (known === undefined && listeners.length === 0) return;
+    for (const name of namesOf(known?.listeners ?? [])) {
+      const users = this.#usersOf.get(name);
+      users?.delete(host);
+      if (users?.size === 0) this.#usersOf.delete(name);
     }
-    this.#usersOf.clear();
-    for (const [host, own] of byHost) {
-      for (const name of namesOf(own)) {
-        const users = this.#usersOf.get(name);
-        if (users) users.add(host);
-        else this.#usersOf.set(name, new Set([host]));
-      }
+    for (const name of namesOf(listeners)) {
+      this.#usersOf.set(name, (this.#usersOf.get(name) ?? new Set()).add(host));
     }
+    this.#hosts.set(host, { listeners, elements: known?.elements ?? [] });
+    this.#dirty.add(host);
   }
 
   #touch(hosts: readonly string[]): void {

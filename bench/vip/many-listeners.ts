@@ -1,0 +1,84 @@
+import { performance } from 'node:perf_hooks';
+import { applyNft } from '../../src/shim/capture/nft-command.ts';
+import { NftSession } from '../../src/shim/vips/nft-session.ts';
+import { VipForwarding } from '../../src/shim/vips/vip-forwarding.ts';
+import type { MeshTable, TableHost } from '../../src/table/mesh-table.ts';
+import { median, print } from '../measure/report.ts';
+
+/**
+ * In a network namespace of its own: the first fill of 10,000 listeners, then changes of one endpoint, as JSON.
+ * `node many-listeners.ts LISTENERS`
+ */
+const count = Number(process.argv[2] ?? 10_000);
+const CHANGES = 50;
+
+const host = (index: number, endpoint: string): TableHost => {
+  const ipv4 = `240.240.${1 + (index >> 8)}.${index & 255}`;
+  return {
+    host: `host-${index}.example`,
+    namespace: 'default',
+    owned: true,
+    addresses: [ipv4],
+    vip: { ipv4, ipv6: `2001:2::${(index + 1).toString(16)}` },
+    resolution: 'STATIC',
+    ttl: 300,
+    ports: [{ name: 'tcp', number: 9000, protocol: 'TCP' }],
+    endpoints: [{ address: endpoint }],
+  };
+};
+
+const tableOf = (hosts: readonly TableHost[]): MeshTable => ({
+  schemaVersion: 1,
+  view: {
+    namespace: 'default',
+    searchDomains: [],
+    clusterDomain: 'cluster.local',
+    families: ['ipv4'],
+    vips: true,
+    forwardUnknown: true,
+  },
+  negativeTtl: 30,
+  privateZones: [],
+  pools: [{ ipv4: '240.240.0.0/16', ipv6: '2001:2::/48' }],
+  hosts,
+});
+
+const collect = globalThis.gc ?? (() => undefined);
+const resident = (): number => {
+  collect();
+  return process.memoryUsage.rss();
+};
+
+const session = new NftSession();
+const nftMs: number[] = [];
+const timed = async (work: Promise<void>): Promise<void> => {
+  const begun = performance.now();
+  await work;
+  nftMs.push(performance.now() - begun);
+};
+
+const hosts = Array.from({ length: count }, (_, index) => host(index, `10.${index >> 8}.${index & 255}.7`));
+const table = tableOf(hosts);
+const before = resident();
+const vips = new VipForwarding({
+  nft: {
+    apply: (ruleset) => timed(applyNft(ruleset)),
+    send: (commands) => timed(session.send(commands)),
+    close: () => session.close(),
+  },
+  addRoutes: async () => [],
+  forgetUdpFlows: async () => undefined,
+  lookUp: async () => ({ ipv4: undefined, ipv6: undefined, ttl: 0 }),
+  known: new Map(),
+  remember: () => undefined,
+  log: print,
+  now: () => performance.now(),
+});
+await vips.update(table);
+const fillMs = nftMs[0];
+nftMs.length = 0;
+for (let change = 0; change < CHANGES; change++) {
+  await vips.update(tableOf([host(0, `10.200.0.${change + 1}`), ...hosts.slice(1)]), new Set(['host-0.example']));
+}
+print(JSON.stringify({ fillMs, changeMs: median(nftMs), grownOctets: resident() - before }));
+await vips.stop();
