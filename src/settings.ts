@@ -21,6 +21,8 @@ export type Store =
 /** What an operator can set, validated. */
 export interface Settings {
   readonly listen: ListenAddress;
+  /** Of a listener for scrapers on this machine, which asks for no credential; undefined: there is none. */
+  readonly metrics?: ListenAddress;
   readonly store: Store;
   /** `none`: whoever reaches the listener, on loopback only, may ask and administer. */
   readonly auth: 'tokens' | 'none';
@@ -66,6 +68,7 @@ export type ResolvedSettings =
 function settingsOf(values: Values): Settings {
   return {
     listen: values.listen,
+    ...(values.metrics === undefined ? {} : { metrics: values.metrics }),
     store: storeOf(values),
     auth: values.auth,
     view: {

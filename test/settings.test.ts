@@ -60,6 +60,20 @@ describe('the defaults', () => {
   });
 });
 
+describe('the listener for metrics', () => {
+  it('is there where a setting names one, on loopback', () => {
+    expect(resolved({}).metrics).toBeUndefined();
+    const environment = { MESHDOH_METRICS: '[::1]:9153' };
+    expect(resolved({ environment }).metrics).toEqual({ host: '::1', port: 9153 });
+  });
+
+  it('is refused anywhere else, because it asks for no credential', () => {
+    expect(messages({ flags: { metrics: '192.0.2.1:9153' } })).toEqual([
+      expect.stringMatching(/^setting "metrics" \(--metrics\) is "192\.0\.2\.1:9153": expected a loopback address, /),
+    ]);
+  });
+});
+
 describe('where a setting is given', () => {
   const file = { queryTimeoutMs: 1000, ttl: { vip: 100, owned: 10 } };
 
@@ -304,6 +318,13 @@ describe('the tombstone', () => {
     expect(messages({ file: { tombstone: `${bound - 1}ms` }, fileName: 'meshdoh.yaml' })).toEqual([
       'setting "tombstone" (meshdoh.yaml) is "21609999ms": expected at least "21610s", twice the sum of ' +
         "registryCacheMs (5s), staleMaxMs (1h), the shim's stale limit (1h), the largest TTL (1h)",
+    ]);
+  });
+
+  it('is refused above ten years', () => {
+    expect(resolved({ file: { tombstone: '87600h' } }).tombstoneMs).toBe(315_360_000_000);
+    expect(messages({ file: { tombstone: '87601h' }, fileName: 'meshdoh.yaml' })).toEqual([
+      'setting "tombstone" (meshdoh.yaml) is "87601h": expected at most "87600h"',
     ]);
   });
 

@@ -1,5 +1,4 @@
 import { BatchWriteItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
-import { marshalKey } from '../../src/registry/dynamodb-actions.ts';
 import {
   ATTRIBUTE,
   decodeBlock,
@@ -10,6 +9,7 @@ import {
   type Item,
 } from '../../src/registry/dynamodb-items.ts';
 import { batchGet, type TableClient } from '../../src/registry/dynamodb-snapshot.ts';
+import { marshalKey } from '../../src/registry/dynamodb-update.ts';
 import { reviseEntry, withStatus } from '../../src/registry/entry-revision.ts';
 import { belowItem, blockItem, entryItem, hostItem, keyText, SUFFIXES, vipItem } from '../../src/registry/keys.ts';
 import { type HeldVip, signatureOf } from '../../src/registry/state.ts';

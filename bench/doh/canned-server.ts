@@ -1,5 +1,6 @@
 /**
- * The least that Node can do: node:http2 or node:http, and the same octets for every request.
+ * The least that Node can do: node:http2 or node:http, and the same octets for every request, with the header fields
+ * of meshdoh.
  * Arguments: h2 or h1, the port, and for h2 the certificate and its key.
  */
 import { readFileSync } from 'node:fs';
@@ -23,8 +24,9 @@ const [protocol, port, cert = '', key = ''] = process.argv.slice(2);
 const body = cannedAnswer();
 const headers = {
   'content-type': 'application/dns-message',
-  'content-length': body.length,
+  'content-length': String(body.length),
   'cache-control': 'max-age=30',
+  vary: 'Accept',
 };
 
 function createH2(): http2.Http2SecureServer {

@@ -13,5 +13,8 @@ function queryOf(host: string): Buffer {
   return encodeQuery({ qname, qtype: RRType.A, rd: true });
 }
 
+/** A query for each name. */
+export const QUERIES: readonly Buffer[] = NAMES.map(queryOf);
+
 /** RFC 8484 section 4.1.1: a GET of each name. */
-export const TARGETS: readonly string[] = NAMES.map((host) => `/dns-query?dns=${queryOf(host).toString('base64url')}`);
+export const TARGETS: readonly string[] = QUERIES.map((query) => `/dns-query?dns=${query.toString('base64url')}`);

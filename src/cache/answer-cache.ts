@@ -4,8 +4,8 @@ import { uint32 } from '../dns/octets.ts';
 import { HEADER_OCTETS } from '../dns/query.ts';
 import { secondsOf } from '../dns/relayed-response.ts';
 import { cacheSeconds, type RecordAt, recordsOf } from '../dns/walk.ts';
-import { isFailure, keptSeconds } from './lifetime.ts';
-import { queryKey } from './query-key.ts';
+import { FAILURE_SECONDS, isFailure, keptSeconds } from './lifetime.ts';
+import { nameInKey, queryKey } from './query-key.ts';
 import { type Rotation, rotate, rotationOf } from './rotation.ts';
 
 export interface AnswerCacheOptions {
@@ -15,6 +15,8 @@ export interface AnswerCacheOptions {
   readonly decisionMaxMs: number;
   /** How long a forwarded answer may serve after its end (RFC 8767 section 4). */
   readonly staleMaxMs: number;
+  /** How long a SERVFAIL is kept (RFC 9520 section 3.2): 5 by default, 1 at least. */
+  readonly failureSeconds?: number;
   readonly now?: () => number;
 }
 
@@ -70,7 +72,7 @@ export class AnswerCache {
   #generation: Generation = 0;
 
   constructor(options: AnswerCacheOptions) {
-    this.#options = { now: Date.now, ...options };
+    this.#options = { now: Date.now, failureSeconds: FAILURE_SECONDS, ...options };
     this.#entries = new LRUCache({
       maxSize: options.maxBytes,
       sizeCalculation: ({ wire, ttlOffsets }, key) =>
@@ -87,14 +89,19 @@ export class AnswerCache {
     return this.#entries.calculatedSize;
   }
 
+  /** Answers and decisions that are kept. */
+  get entries(): number {
+    return this.#entries.size;
+  }
+
   /** The answer to these octets for a view, if it is known without looking at anything else. */
   find(query: Uint8Array, scope: string): CachedAnswer | undefined {
-    const key = queryKey(query);
+    const key = queryKey(query, scope);
     if (key === undefined) return undefined;
     const now = this.#options.now();
-    const decided = this.#entries.get(key + scope);
+    const decided = this.#entries.get(key);
     if (decided === undefined || decided.generation !== this.#generation || now >= decided.freshUntil) return undefined;
-    const entry = decided.wire === undefined ? this.#entries.get(key) : decided;
+    const entry = decided.wire === undefined ? this.#entries.get(key.slice(0, key.length - scope.length)) : decided;
     return entry !== undefined && now < entry.freshUntil ? answerFrom(entry, query, now) : undefined;
   }
 
@@ -124,6 +131,14 @@ export class AnswerCache {
     this.#generation++;
   }
 
+  /**
+   * Forgets all that is known of the names for which `matches` holds. It gets them in wire form, lower case, a
+   * character for each octet.
+   */
+  forgetNames(matches: (qname: string) => boolean): void {
+    for (const key of [...this.#entries.keys()]) if (matches(nameInKey(key))) this.#entries.delete(key);
+  }
+
   /** The forwarded answer to a query that is to be forwarded: fresh, or stale while failed upstreams are spared. */
   forwarded(query: Uint8Array): CachedAnswer | undefined {
     const key = queryKey(query);
@@ -150,7 +165,7 @@ export class AnswerCache {
     const records = recordsOf(response);
     if (key === undefined || records === undefined) return;
     const seconds = cacheSeconds(response);
-    const lifetimeMs = keptSeconds(response, seconds) * 1000;
+    const lifetimeMs = keptSeconds(response, records, seconds, this.#options.failureSeconds) * 1000;
     // What is older is no answer any more, not even a stale one.
     if (lifetimeMs <= 0) this.#entries.delete(key);
     else this.#entries.set(key, this.#forwardedEntry(questionEndOf(key), response, records, seconds, lifetimeMs));

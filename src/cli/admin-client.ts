@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mediaTypeOf } from '../http/message.ts';
 import { failure, GROUP, OUTCOME_HEADER, type Status } from '../http/status.ts';
+import type { EntryList } from '../registry/writer.ts';
 import type { ServiceEntry } from '../serviceentry/service-entry.ts';
 import type { Connection } from './connection.ts';
 import { CommandFailure, ServerRefusal } from './failure.ts';
 import { type HttpCall, type HttpReply, openHttpClient } from './http-client.ts';
+import type { Selector } from './selector.ts';
+import { type EntryEvent, watchEntries } from './watch.ts';
 
 export interface EntryKey {
   readonly namespace: string;
@@ -29,6 +32,15 @@ export interface WriteFlags {
   readonly dryRun: boolean;
 }
 
+export interface DeleteFlags extends WriteFlags {
+  /** Of the entry that is meant: another one that has taken its name since stays. */
+  readonly uid?: string | undefined;
+}
+
+export interface ListFlags {
+  readonly selector?: Selector | undefined;
+}
+
 /**
  * The ServiceEntry API from its clients' side. What the server says of one object is a value.
  * Every call throws CommandFailure when it can say nothing of any: unreachable, not authorized, not meshdoh.
@@ -36,9 +48,11 @@ export interface WriteFlags {
 export interface AdminClient {
   get(key: EntryKey): Promise<Answered<ServiceEntry>>;
   /** Of all namespaces when `namespace` is absent; sorted by namespace and name. */
-  list(namespace: string | undefined): Promise<readonly ServiceEntry[]>;
+  list(namespace: string | undefined, flags?: ListFlags): Promise<readonly ServiceEntry[]>;
+  /** What is there, and then each change of it, until `signal` aborts; connects again where the server ends it. */
+  watch(namespace: string | undefined, flags: ListFlags, signal: AbortSignal): AsyncGenerator<EntryEvent>;
   apply(target: ApplyTarget, flags: WriteFlags): Promise<Answered<Applied> & { readonly warnings: readonly string[] }>;
-  delete(key: EntryKey, flags: WriteFlags): Promise<Answered<undefined>>;
+  delete(key: EntryKey, flags: DeleteFlags): Promise<Answered<undefined>>;
   close(): void;
 }
 
@@ -73,6 +87,13 @@ const isEntry = (value: unknown): value is ServiceEntry =>
   isObject(value.spec) &&
   Array.isArray(value.spec.hosts);
 
+interface Asked {
+  readonly reply: HttpReply;
+  readonly answer: Answered<unknown>;
+  /** More than one: the server had no time for those before, and may have done what they asked for. */
+  readonly calls: number;
+}
+
 const isStatus = (value: unknown): value is Status => isObject(value) && value.kind === 'Status';
 
 function retryAfterMs({ status, headers }: HttpReply): number | undefined {
@@ -87,15 +108,34 @@ const itemPath = ({ namespace, name }: EntryKey, version = 'v1'): string =>
 const collectionPath = (namespace: string, version = 'v1'): string =>
   `/apis/${GROUP}/${version}/namespaces/${encodeURIComponent(namespace)}/serviceentries`;
 
+const listPath = (namespace: string | undefined): string =>
+  namespace === undefined ? `/apis/${GROUP}/v1/serviceentries` : collectionPath(namespace);
+
+function watchCall(namespace: string | undefined, { selector }: ListFlags, resourceVersion: string): HttpCall {
+  const query = new URLSearchParams({
+    watch: 'true',
+    resourceVersion,
+    allowWatchBookmarks: 'true',
+    ...(selector ? { labelSelector: selector.text } : {}),
+  });
+  return { method: 'GET', target: `${listPath(namespace)}?${query}`, headers: { accept: 'application/json' } };
+}
+
+/** Kubernetes' DeleteOptions. */
+const deleteOptions = (uid: string): Pick<HttpCall, 'headers' | 'body'> => ({
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify({ apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid } }),
+});
+
 export function openAdminClient(connection: Connection): AdminClient {
   const { url, credential } = connection;
   const http = openHttpClient(connection);
 
-  async function callPatiently(call: HttpCall): Promise<HttpReply> {
+  async function callPatiently(call: HttpCall): Promise<{ readonly reply: HttpReply; readonly calls: number }> {
     for (let calls = 1; ; calls++) {
       const reply = await http.call(call);
       const waitMs = retryAfterMs(reply);
-      if (waitMs === undefined || calls === MAX_CALLS) return reply;
+      if (waitMs === undefined || calls === MAX_CALLS) return { reply, calls };
       await sleep(waitMs);
     }
   }
@@ -121,18 +161,33 @@ export function openAdminClient(connection: Connection): AdminClient {
     return new ServerRefusal(failure(401, 'Unauthorized', `the token of ${credential.origin} is not accepted`));
   }
 
-  async function ask(call: HttpCall): Promise<{ readonly reply: HttpReply; readonly answer: Answered<unknown> }> {
-    const reply = await callPatiently({ ...call, headers: { accept: 'application/json', ...call.headers } });
+  async function ask(call: HttpCall): Promise<Asked> {
+    const { reply, calls } = await callPatiently({ ...call, headers: { accept: 'application/json', ...call.headers } });
     const value = readJson(reply);
-    if (reply.status >= 200 && reply.status < 300) return { reply, answer: { ok: true, value } };
+    if (reply.status >= 200 && reply.status < 300) return { reply, calls, answer: { ok: true, value } };
     if (!isStatus(value)) throw notMeshdoh(reply);
     if (reply.status === 401) throw unauthorized(value);
-    return { reply, answer: { ok: false, status: value } };
+    return { reply, calls, answer: { ok: false, status: value } };
   }
 
   function entryIn(value: unknown, reply: HttpReply): ServiceEntry {
     if (isEntry(value)) return value;
     throw notMeshdoh(reply);
+  }
+
+  async function list(namespace: string | undefined, { selector }: ListFlags): Promise<EntryList> {
+    const query = selector ? `?${new URLSearchParams({ labelSelector: selector.text })}` : '';
+    const { reply, answer } = await ask({ method: 'GET', target: `${listPath(namespace)}${query}` });
+    if (!answer.ok) throw new ServerRefusal(answer.status);
+    const value = isObject(answer.value) ? answer.value : {};
+    if (!Array.isArray(value.items)) throw notMeshdoh(reply);
+    const { resourceVersion } = isObject(value.metadata) ? value.metadata : {};
+    const items = value.items.map((item) => entryIn(item, reply));
+    return {
+      // Judged here as well: what a selector leaves out must not be deleted, whatever the server makes of selectors.
+      items: selector ? items.filter(({ metadata }) => selector.matches(metadata.labels ?? {})) : items,
+      resourceVersion: typeof resourceVersion === 'string' ? resourceVersion : '',
+    };
   }
 
   return {
@@ -141,14 +196,15 @@ export function openAdminClient(connection: Connection): AdminClient {
       return answer.ok ? { ok: true, value: entryIn(answer.value, reply) } : answer;
     },
 
-    async list(namespace) {
-      const target = namespace === undefined ? `/apis/${GROUP}/v1/serviceentries` : collectionPath(namespace);
-      const { reply, answer } = await ask({ method: 'GET', target });
-      if (!answer.ok) throw new ServerRefusal(answer.status);
-      const items = isObject(answer.value) ? answer.value.items : undefined;
-      if (!Array.isArray(items)) throw notMeshdoh(reply);
-      return items.map((item) => entryIn(item, reply));
-    },
+    list: async (namespace, flags = {}) => (await list(namespace, flags)).items,
+
+    watch: (namespace, flags, signal) =>
+      watchEntries({
+        signal,
+        list: () => list(namespace, flags),
+        lines: (resourceVersion) => http.lines(watchCall(namespace, flags, resourceVersion), signal),
+        isWanted: ({ metadata }) => flags.selector?.matches(metadata.labels ?? {}) ?? true,
+      }),
 
     async apply(target, { dryRun }) {
       const query = `?fieldManager=meshdoh&force=true${dryRun ? '&dryRun=All' : ''}`;
@@ -163,10 +219,13 @@ export function openAdminClient(connection: Connection): AdminClient {
       return { ok: true, value: { outcome: outcomeOf(reply), entry: entryIn(answer.value, reply) }, warnings };
     },
 
-    async delete(key, { dryRun }) {
+    async delete(key, { dryRun, uid }) {
       const target = `${itemPath(key)}${dryRun ? '?dryRun=All' : ''}`;
-      const { answer } = await ask({ method: 'DELETE', target });
-      return answer.ok ? { ok: true, value: undefined } : answer;
+      const options = uid === undefined ? {} : deleteOptions(uid);
+      const { answer, calls } = await ask({ method: 'DELETE', target, ...options });
+      // A server that ran out of time does not know whether it has deleted: what is gone then, it has.
+      const isGone = calls > 1 && !dryRun && !answer.ok && answer.status.reason === 'NotFound';
+      return answer.ok || isGone ? { ok: true, value: undefined } : answer;
     },
 
     close: () => http.close(),

@@ -7,13 +7,17 @@ import { ADMIN_TIMEOUT_MS, type AdminClient, type Applied, type ApplyTarget, wit
 import { addConnectionOptions, type ConnectionOptions, findConnection, findServer } from './connection.ts';
 import { DRY_RUN_SUFFIX, type DryRun, dryRunOption } from './dry-run.ts';
 import { CommandFailure, refusalText, reportFailure, reporting, ServerRefusal, statusText } from './failure.ts';
+import { hostsInForce } from './hosts-in-force.ts';
 import { MAX_IN_FLIGHT } from './http-client.ts';
 import { inOrder, oneByOne } from './in-order.ts';
 import { type Io, processIo } from './io.ts';
 import { type ManifestOptions, readManifests } from './manifest-files.ts';
+import { afterPreparation, type Claimant, type HostsInForce, orderMoves, type Step, widened } from './moves.ts';
 import { formatObject, formatObjects, OBJECT_FORMATS, type ObjectFormat, qualifiedName } from './object-output.ts';
 import { printable } from './printable.ts';
 import { createProgress } from './progress.ts';
+import { prune } from './prune.ts';
+import { readSelector, type Selector, selectorOption } from './selector.ts';
 import { DEFAULT_NAMESPACE, readTarget, type TargetRead } from './target.ts';
 import { verb } from './verb.ts';
 
@@ -21,6 +25,8 @@ interface ApplyOptions extends ConnectionOptions, ManifestOptions {
   readonly namespace?: string;
   readonly dryRun: DryRun;
   readonly output?: ObjectFormat;
+  readonly selector?: string;
+  readonly prune?: boolean;
 }
 
 interface Task {
@@ -69,14 +75,17 @@ const existsAt =
 
 const placeOf = ({ source, index }: ManifestDocument): string => `${JSON.stringify(source)} (document ${index})`;
 
-/** Two objects that meet are applied in the order they are written in: which one wins must not be left to chance. */
-function keysOf({ read }: Task): string[] {
-  if (!read.ok) return [];
-  const { namespace, name, value } = read.target;
+/** What no entry can be made of claims nothing, and has no key. */
+function claimantOf(task: Task): Claimant<Task> {
+  if (!task.read.ok) return { item: task, key: placeOf(task.document), hosts: [] };
+  const { namespace, name, value } = task.read.target;
   const { spec } = value as { readonly spec?: { readonly hosts?: unknown } | null };
-  const hosts = Array.isArray(spec?.hosts) ? spec.hosts : [];
-  return [`${namespace}/${name}`, ...hosts.map(String)];
+  const hosts = Array.isArray(spec?.hosts) ? spec.hosts.map(String) : [];
+  return { item: task, key: `${namespace}/${name}`, hosts };
 }
+
+const targetsOf = (tasks: readonly Task[]): ApplyTarget[] =>
+  tasks.flatMap(({ read }) => (read.ok ? [read.target] : []));
 
 function print({ dryRun, output }: ApplyOptions, result: Result, io: Io): void {
   for (const warning of result.warnings) io.stderr.write(`Warning: ${printable(warning)}\n`);
@@ -87,16 +96,42 @@ function print({ dryRun, output }: ApplyOptions, result: Result, io: Io): void {
   }
 }
 
-async function applyAll(tasks: readonly Task[], applier: Applier, options: ApplyOptions, io: Io): Promise<void> {
+/** Carries out the steps of each object; a step that is not the end of its object gives no result. */
+function stepper(applier: Applier): (step: Step<Task>) => Promise<Result | undefined> {
+  const applied = new Set<Task>();
+  const prepared = new Map<Task, ServiceEntry>();
+  return async ({ item: task, keeps, isLast }) => {
+    const { document, read } = task;
+    const place = placeOf(document);
+    if (!read.ok) return { ok: false, warnings: [], problem: `error: cannot apply ${place}: ${read.problem}` };
+    if (applied.has(task)) return undefined;
+    if (keeps.length > 0) {
+      const result = await applier(widened(read.target, keeps), place);
+      if (result.ok) prepared.set(task, result.entry);
+      return undefined;
+    }
+    const result = await applier(afterPreparation(read.target, prepared.get(task)), place);
+    if (result.ok) applied.add(task);
+    return result.ok || isLast ? result : undefined;
+  };
+}
+
+/** Whether all of them were. */
+async function applyAll(
+  tasks: readonly Task[],
+  inForce: HostsInForce,
+  applier: Applier,
+  options: ApplyOptions,
+  io: Io,
+): Promise<boolean> {
   const progress = createProgress('applied', tasks.length, io);
   const applied: ServiceEntry[] = [];
-  const work = oneByOne(keysOf, async ({ document, read }: Task): Promise<Result> => {
-    const place = placeOf(document);
-    if (read.ok) return applier(read.target, place);
-    return { ok: false, warnings: [], problem: `error: cannot apply ${place}: ${read.problem}` };
-  });
+  const steps = orderMoves(tasks.map(claimantOf), inForce);
+  // Two objects that meet are applied one after the other: which one wins must not be left to chance.
+  const work = oneByOne(({ meets }) => meets, stepper(applier));
   try {
-    for await (const result of inOrder(tasks, MAX_IN_FLIGHT, work)) {
+    for await (const result of inOrder(steps, MAX_IN_FLIGHT, work)) {
+      if (!result) continue;
       progress.clear();
       print(options, result, io);
       if (result.ok) applied.push(result.entry);
@@ -106,6 +141,7 @@ async function applyAll(tasks: readonly Task[], applier: Applier, options: Apply
     progress.clear();
   }
   printObjects(applied, options, io);
+  return applied.length === tasks.length;
 }
 
 function printObjects(applied: readonly ServiceEntry[], { output }: ApplyOptions, io: Io): void {
@@ -114,23 +150,46 @@ function printObjects(applied: readonly ServiceEntry[], { output }: ApplyOptions
   io.stdout.write(second ? formatObjects(applied, output) : formatObject(first, output));
 }
 
+/** What cannot be told to be left out is not: it is reported. */
+function isSelected({ read }: Task, selector: Selector | undefined): boolean {
+  if (!selector || !read.ok) return true;
+  const { metadata } = read.target.value as { readonly metadata?: { readonly labels?: unknown } };
+  const labels = metadata?.labels;
+  return selector.matches(typeof labels === 'object' && labels !== null ? (labels as Record<string, string>) : {});
+}
+
+function selectorOf({ selector, prune: pruning }: ApplyOptions): Selector | undefined {
+  if (selector !== undefined) return readSelector(selector);
+  if (!pruning) return undefined;
+  throw new CommandFailure('--prune needs --selector: which of the entries in force the manifests are the whole of');
+}
+
 async function apply(options: ApplyOptions, io: Io): Promise<void> {
+  const selector = selectorOf(options);
   const { documents, errors } = await readManifests(options, io);
   for (const { message } of errors) reportFailure(io, `error: error parsing ${message}`);
-  if (documents.length === 0 && errors.length === 0) throw new CommandFailure('no objects passed to apply');
-  const tasks = documents.map((document) => ({ document, read: readTarget(document, options.namespace) }));
+  const named = documents.map((document) => ({ document, read: readTarget(document, options.namespace) }));
+  const tasks = named.filter((task) => isSelected(task, selector));
+  if (tasks.length === 0 && errors.length === 0) throw new CommandFailure('no objects passed to apply');
   const { dryRun } = options;
-  if (dryRun === 'client' && !(await findServer(options, io))) {
-    return applyAll(
+  if (dryRun === 'client' && !options.prune && !(await findServer(options, io))) {
+    await applyAll(
       tasks,
+      new Map(),
       judge(async () => false),
       options,
       io,
     );
+    return;
   }
-  await withAdminClient(await findConnection(options, io), (client) => {
+  await withAdminClient(await findConnection(options, io), async (client) => {
     const applier = dryRun === 'client' ? judge(existsAt(client)) : applierAt(client, dryRun === 'server');
-    return applyAll(tasks, applier, options, io);
+    const inForce = dryRun === 'none' ? await hostsInForce(client, targetsOf(tasks), io) : new Map();
+    const isWhole = (await applyAll(tasks, inForce, applier, options, io)) && errors.length === 0;
+    if (!options.prune || !selector) return;
+    if (!isWhole) return reportFailure(io, 'error: nothing is pruned, because not everything was applied');
+    const isText = options.output === undefined || options.output === 'name';
+    await prune(client, { selector, named: targetsOf(named), dryRun }, isText ? io.stdout : io.stderr, io);
   });
 }
 
@@ -138,6 +197,7 @@ const EXAMPLES = `
 Examples:
   meshdoh apply -f external-auto.yaml
   meshdoh apply -R -f manifests/ --dry-run=server
+  meshdoh apply -R -f manifests/ --prune -l team=shop
   kubectl get serviceentry -A -o yaml | meshdoh apply -f -`;
 
 export function applyCommand(io: Io = processIo()): Command {
@@ -147,6 +207,8 @@ export function applyCommand(io: Io = processIo()): Command {
     .requiredOption('-f, --filename <file...>', 'files and folders; - is standard input')
     .option('-R, --recursive', 'take the folders below a folder too')
     .option('-n, --namespace <namespace>', `of objects that name none (default: "${DEFAULT_NAMESPACE}")`)
+    .addOption(selectorOption())
+    .option('--prune', 'then delete what --selector selects in the same namespaces and the manifests do not name')
     .addOption(dryRunOption())
     .addOption(new Option('-o, --output <format>', 'what to print of each').choices(OBJECT_FORMATS))
     .action(reporting(io, (options: ApplyOptions) => apply(options, io)));

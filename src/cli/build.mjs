@@ -1,6 +1,7 @@
 // Bundles what ships: Node does not run TypeScript below node_modules.
 import { chmod, rm, symlink } from 'node:fs/promises';
 import { build } from 'esbuild';
+import { buildShim } from '../shim/build.mjs';
 
 const COMMAND = 'dist/meshdoh.mjs';
 /** In a checkout, where nobody installed the package: so that `npx meshdoh` finds it all the same. */
@@ -23,6 +24,7 @@ await build({
   logLevel: 'warning',
 });
 await chmod(COMMAND, 0o755);
+await buildShim();
 if (process.platform !== 'win32') {
   await rm(LINK, { force: true });
   await symlink(`../../${COMMAND}`, LINK);

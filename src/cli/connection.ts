@@ -1,9 +1,11 @@
 import { join, resolve } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
-import { isLoopbackAddress } from '../http/host-check.ts';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { isLoopback } from '../dns/loopback.ts';
 import { duration, durationText } from '../settings/duration.ts';
+import { awsCredentials } from './aws-credentials.ts';
 import { CommandFailure } from './failure.ts';
 import type { Io } from './io.ts';
+import { type AwsCredentials, type SigningScope, signingScope } from './sign-request.ts';
 import { SERVER_FILE, TOKEN, TOKEN_FILE } from './state-folder.ts';
 import { readTextFile, readTextFileIfPresent } from './text-file.ts';
 
@@ -11,6 +13,8 @@ export interface ConnectionOptions {
   readonly server?: string;
   readonly cacert?: string;
   readonly tokenFile?: string;
+  readonly auth?: 'token' | 'iam';
+  readonly region?: string;
   readonly requestTimeout: number;
 }
 
@@ -18,6 +22,14 @@ export interface Credential {
   readonly token: string;
   /** Where the token was found; the token itself is never shown. */
   readonly origin: string;
+}
+
+/** Signs each request by AWS Signature Version 4, for a deployment behind IAM. */
+export interface Signer {
+  readonly scope: SigningScope;
+  readonly credentials: () => Promise<AwsCredentials>;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
 }
 
 /** How a command reaches its server. */
@@ -28,6 +40,8 @@ export interface Connection {
   /** PEM of the authorities to trust instead of the usual ones. */
   readonly ca?: string;
   readonly credential?: Credential;
+  /** Instead of a credential of its own. */
+  readonly signer?: Signer;
   readonly timeoutMs: number;
 }
 
@@ -49,6 +63,10 @@ export function addConnectionOptions(command: Command, defaultTimeoutMs: number)
     .option('--cacert <file>', 'trust the certificate authority in this PEM file')
     .option('--token-file <file>', `the file that holds the token (default: MESHDOH_TOKEN_FILE, else ${TOKEN_FILE})`)
     .addOption(
+      new Option('--auth <how>', 'by a token, or by a signature with AWS credentials').choices(['token', 'iam']),
+    )
+    .option('--region <region>', 'with --auth iam: its AWS Region (default: what its name says, else AWS_REGION)')
+    .addOption(
       command
         .createOption('--request-timeout <duration>', 'how long to wait for one answer')
         .argParser(readTimeout)
@@ -61,14 +79,24 @@ export async function findConnection(options: ConnectionOptions, io: Io): Promis
   const server = await findServer(options, io);
   if (!server) throw new CommandFailure(`no meshdoh server: ${HOW_TO_NAME}`);
   const ca = options.cacert === undefined ? undefined : await readAuthorities(options.cacert, io);
+  const shared = { ...server, timeoutMs: options.requestTimeout, ...(ca === undefined ? {} : { ca }) };
+  if (options.auth === 'iam') return { ...shared, signer: signerFor(server, options, io) };
   const credential = await findCredential(options, io);
   warnOfPlainToken(server, credential, io);
-  return {
-    ...server,
-    timeoutMs: options.requestTimeout,
-    ...(ca === undefined ? {} : { ca }),
-    ...(credential === undefined ? {} : { credential }),
-  };
+  return { ...shared, ...(credential === undefined ? {} : { credential }) };
+}
+
+const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[|\]$/g, '');
+
+function signerFor({ url, origin }: Server, { region, tokenFile }: ConnectionOptions, io: Io): Signer {
+  if (tokenFile !== undefined) throw new CommandFailure('--auth iam and --token-file exclude each other');
+  if (url.protocol !== 'https:' && !isLoopback(hostOf(url))) {
+    throw new CommandFailure(`${origin} is "${url.href}": signed requests go over https:// only`);
+  }
+  const { AWS_REGION, AWS_DEFAULT_REGION } = io.environment;
+  const scope = signingScope(url.hostname, region ?? (AWS_REGION || AWS_DEFAULT_REGION || undefined));
+  if (!scope) throw new CommandFailure(`${url.hostname} does not name its AWS Region: set --region or AWS_REGION`);
+  return { scope, credentials: awsCredentials(io.environment), now: io.now };
 }
 
 type Server = Pick<Connection, 'url' | 'origin'>;
@@ -148,7 +176,7 @@ function credentialOf(text: string, origin: string): Credential {
 }
 
 function warnOfPlainToken({ url, origin }: Server, credential: Credential | undefined, io: Io): void {
-  const isHere = origin === SERVER_FILE || isLoopbackAddress(url.hostname.replace(/^\[|\]$/g, ''));
+  const isHere = origin === SERVER_FILE || isLoopback(hostOf(url));
   if (!credential || url.protocol === 'https:' || isHere) return;
   io.stderr.write(`Warning: the token goes to ${url.origin} unencrypted: use https://\n`);
 }

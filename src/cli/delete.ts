@@ -9,13 +9,22 @@ import { inOrder } from './in-order.ts';
 import { type Io, processIo } from './io.ts';
 import { readManifests } from './manifest-files.ts';
 import { readNames, readNamespace } from './resource-names.ts';
+import { readSelector, selectorOption } from './selector.ts';
 import { DEFAULT_NAMESPACE, readTarget } from './target.ts';
 import { verb } from './verb.ts';
+
+/** An entry to delete; with its uid, where it is known which one is meant. */
+interface Doomed extends EntryKey {
+  readonly uid?: string | undefined;
+}
 
 interface DeleteOptions extends ConnectionOptions {
   readonly filename?: readonly string[];
   readonly recursive?: boolean;
   readonly namespace?: string;
+  readonly allNamespaces?: boolean;
+  readonly selector?: string;
+  readonly all?: boolean;
   readonly ignoreNotFound?: boolean;
   readonly dryRun: DryRun;
 }
@@ -35,28 +44,28 @@ async function keysInManifests(filename: readonly string[], options: DeleteOptio
   });
 }
 
-async function keysToDelete(words: readonly string[], options: DeleteOptions, io: Io): Promise<EntryKey[]> {
-  if (options.filename !== undefined) {
-    if (words.length > 0) throw new CommandFailure('names and -f exclude each other');
-    return keysInManifests(options.filename, options, io);
-  }
-  const names = readNames(words);
-  if (names.length === 0) throw new CommandFailure('nothing to delete is named: give names of entries, or -f');
-  const namespace = readNamespace(options.namespace);
-  return names.map((name) => ({ namespace, name }));
+/** Exactly one way to say what is meant: with two, one of them would delete more than the other says. */
+function checkWays(names: readonly string[], { filename, selector, all }: DeleteOptions): void {
+  const ways = [names.length > 0, filename !== undefined, selector !== undefined, all === true];
+  const given = ways.filter(Boolean).length;
+  if (given > 1) throw new CommandFailure('names, -f, --selector and --all exclude each other');
+  if (given === 0)
+    throw new CommandFailure('nothing to delete is named: give names of entries, -f, --selector or --all');
 }
 
-const deleteOne = (client: AdminClient, key: EntryKey, dryRun: DryRun): Promise<Answered<unknown>> =>
-  dryRun === 'client' ? client.get(key) : client.delete(key, { dryRun: dryRun === 'server' });
+async function listed(client: AdminClient, options: DeleteOptions): Promise<Doomed[]> {
+  const { selector, allNamespaces, namespace } = options;
+  const flags = { selector: selector === undefined ? undefined : readSelector(selector) };
+  const entries = await client.list(allNamespaces ? undefined : readNamespace(namespace), flags);
+  return entries.map(({ metadata }) => ({ namespace: metadata.namespace, name: metadata.name, uid: metadata.uid }));
+}
 
-async function deleteAll(
-  client: AdminClient,
-  keys: readonly EntryKey[],
-  options: DeleteOptions,
-  io: Io,
-): Promise<void> {
-  const { dryRun, ignoreNotFound } = options;
-  const work = async (key: EntryKey) => ({ key, answer: await deleteOne(client, key, dryRun) });
+const deleteOne = (client: AdminClient, { uid, ...key }: Doomed, dryRun: DryRun): Promise<Answered<unknown>> =>
+  dryRun === 'client' ? client.get(key) : client.delete(key, { dryRun: dryRun === 'server', uid });
+
+async function deleteAll(client: AdminClient, keys: readonly Doomed[], options: DeleteOptions, io: Io): Promise<void> {
+  const { dryRun, ignoreNotFound = options.all } = options;
+  const work = async (key: Doomed) => ({ key, answer: await deleteOne(client, key, dryRun) });
   for await (const { key, answer } of inOrder(keys, MAX_IN_FLIGHT, work)) {
     if (answer.ok) io.stdout.write(`serviceentry.${GROUP} "${key.name}" deleted${DRY_RUN_SUFFIX[dryRun]}\n`);
     else if (answer.status.reason !== 'NotFound' || !ignoreNotFound) reportFailure(io, refusalText(answer.status));
@@ -64,14 +73,28 @@ async function deleteAll(
 }
 
 async function deleteEntries(words: readonly string[], options: DeleteOptions, io: Io): Promise<void> {
-  const keys = await keysToDelete(words, options, io);
-  await withAdminClient(await findConnection(options, io), (client) => deleteAll(client, keys, options, io));
+  const names = readNames(words);
+  checkWays(names, options);
+  if (options.allNamespaces && names.length > 0)
+    throw new CommandFailure('a resource cannot be named across all namespaces');
+  const { filename } = options;
+  const inManifests = filename === undefined ? [] : await keysInManifests(filename, options, io);
+  const isListed = options.all === true || options.selector !== undefined;
+  await withAdminClient(await findConnection(options, io), async (client) => {
+    const namespace = readNamespace(options.namespace);
+    const named = [...inManifests, ...names.map((name) => ({ namespace, name }))];
+    const keys = isListed ? await listed(client, options) : named;
+    if (isListed && keys.length === 0) io.stderr.write('No resources found\n');
+    await deleteAll(client, keys, options, io);
+  });
 }
 
 const EXAMPLES = `
 Examples:
   meshdoh delete se external-auto
-  meshdoh delete -f external-auto.yaml --ignore-not-found`;
+  meshdoh delete -f external-auto.yaml --ignore-not-found
+  meshdoh delete se -n shop -l app=web
+  meshdoh delete se -n shop --all --dry-run=server`;
 
 export function deleteCommand(io: Io = processIo()): Command {
   const command = verb('delete', io)
@@ -84,6 +107,9 @@ export function deleteCommand(io: Io = processIo()): Command {
     .option('-f, --filename <file...>', 'files and folders; - is standard input')
     .option('-R, --recursive', 'take the folders below a folder too')
     .option('-n, --namespace <namespace>', `the namespace (default: "${DEFAULT_NAMESPACE}")`)
+    .option('-A, --all-namespaces', 'with --selector or --all: those of all namespaces')
+    .addOption(selectorOption())
+    .option('--all', 'all of the namespace')
     .option('--ignore-not-found', 'take it for a success if there is none')
     .addOption(dryRunOption())
     .action(reporting(io, (words: string[], options: DeleteOptions) => deleteEntries(words, options, io)));

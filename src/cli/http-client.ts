@@ -1,10 +1,12 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
+import { createInterface } from 'node:readline';
 import { TLSSocket } from 'node:tls';
 import { durationText } from '../settings/duration.ts';
 import type { Connection } from './connection.ts';
 import { CommandFailure } from './failure.ts';
+import { signRequest } from './sign-request.ts';
 
 export interface HttpCall {
   readonly method: string;
@@ -29,6 +31,11 @@ export interface HttpReply {
 export interface HttpClient {
   /** @throws UnreachableError when there is no whole answer within the deadline. */
   call(call: HttpCall): Promise<HttpReply>;
+  /**
+   * The lines of an answer that goes on for as long as the server likes, until `signal` aborts.
+   * @throws UnreachableError when it does not begin within the deadline, or breaks off.
+   */
+  lines(call: HttpCall, signal: AbortSignal): AsyncGenerator<string>;
   close(): void;
 }
 
@@ -113,8 +120,26 @@ function peerOf(socket: Socket): string {
   return `${address}:${remotePort}${tls}`;
 }
 
+/** What AWS says itself carries its own fields, and is no answer of the server behind it. */
+function passed(reply: HttpReply, { url, signer }: Connection): HttpReply {
+  const { status, headers, body } = reply;
+  const isOfAws = headers['apigw-requestid'] !== undefined || headers['x-amzn-errortype'] !== undefined;
+  if (status !== 403 || !isOfAws || body.includes('"kind":"Status"')) return reply;
+  const remedy = signer
+    ? 'does the policy of this identity allow it, and are its credentials still valid?'
+    : 'it asks for a signature: use --auth iam';
+  throw new CommandFailure(`${url.href} answers HTTP 403, before meshdoh is asked: ${remedy}`);
+}
+
+interface OpenReply {
+  readonly response: http.IncomingMessage;
+  /** By the monotonic clock. */
+  readonly started: number;
+  readonly connectMs: number;
+}
+
 export function openHttpClient(connection: Connection): HttpClient {
-  const { url, ca, credential, timeoutMs } = connection;
+  const { url, ca, credential, signer, timeoutMs } = connection;
   const kept = { keepAlive: true, maxSockets: MAX_IN_FLIGHT };
   const secure = url.protocol === 'https:';
   const agent = secure ? new https.Agent(ca === undefined ? kept : { ...kept, ca }) : new http.Agent(kept);
@@ -122,7 +147,29 @@ export function openHttpClient(connection: Connection): HttpClient {
   const prefix = url.pathname.replace(/\/$/, '');
   const authorization = credential ? { authorization: `Bearer ${credential.token}` } : {};
 
-  async function exchange({ method, target, headers, body }: HttpCall, signal: AbortSignal): Promise<HttpReply> {
+  /** The path and the header fields that let the call in. */
+  async function admitted({ method, target, headers, body }: HttpCall) {
+    const path = `${prefix}${target}`;
+    if (!signer) return { path, headers: { ...headers, ...authorization } };
+    const signed = signRequest(
+      {
+        method,
+        host: url.host,
+        target: path,
+        ...(headers?.['content-type'] === undefined ? {} : { contentType: headers['content-type'] }),
+        ...(body === undefined ? {} : { body: Buffer.from(body) }),
+      },
+      signer.scope,
+      await signer.credentials(),
+      signer.now(),
+    );
+    return { path: signed.target, headers: { ...headers, ...signed.headers } };
+  }
+
+  /** Until the head of the answer is there. */
+  async function open(call: HttpCall, signal: AbortSignal): Promise<OpenReply> {
+    const { method, body } = call;
+    const { path, headers } = await admitted(call);
     const started = performance.now();
     const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
     const length = { 'content-length': String(Buffer.byteLength(body ?? '')) };
@@ -132,10 +179,10 @@ export function openHttpClient(connection: Connection): HttpClient {
     };
     request(url, {
       method,
-      path: `${prefix}${target}`,
+      path,
       agent,
       signal,
-      headers: { ...headers, ...authorization, ...(body === undefined ? {} : length) },
+      headers: { ...headers, ...(body === undefined ? {} : length) },
     })
       .on('socket', (socket) => {
         if (socket.connecting) socket.once(secure ? 'secureConnect' : 'connect', noteConnected);
@@ -143,9 +190,13 @@ export function openHttpClient(connection: Connection): HttpClient {
       .on('response', resolve)
       .on('error', reject)
       .end(body);
-    const response = await promise;
-    const { statusCode: status = 0, headers: received, socket } = response;
-    const reply = { status, headers: received, peer: peerOf(socket), connectMs: connected - started };
+    return { response: await promise, started, connectMs: connected - started };
+  }
+
+  async function exchange(call: HttpCall, signal: AbortSignal): Promise<HttpReply> {
+    const { response, started, connectMs } = await open(call, signal);
+    const { statusCode: status = 0, headers, socket } = response;
+    const reply = { status, headers, peer: peerOf(socket), connectMs };
     return { ...reply, body: await readBody(response), elapsedMs: performance.now() - started };
   }
 
@@ -153,9 +204,24 @@ export function openHttpClient(connection: Connection): HttpClient {
     async call(call) {
       const signal = AbortSignal.timeout(timeoutMs);
       try {
-        return await exchange(call, signal);
+        return passed(await exchange(call, signal), connection);
       } catch (error) {
+        if (error instanceof CommandFailure) throw error;
         throw unreachable(connection, error, signal.aborted);
+      }
+    },
+    async *lines(call, signal) {
+      const head = new AbortController();
+      const timer = setTimeout(() => head.abort(), timeoutMs);
+      try {
+        const { response } = await open(call, AbortSignal.any([signal, head.signal]));
+        clearTimeout(timer);
+        yield* createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY });
+      } catch (error) {
+        if (error instanceof CommandFailure) throw error;
+        if (!signal.aborted) throw unreachable(connection, error, head.signal.aborted);
+      } finally {
+        clearTimeout(timer);
       }
     },
     close: () => agent.destroy(),

@@ -12,6 +12,10 @@ export interface Io {
   readonly cwd: string;
   /** Whether stderr is a terminal, which progress is for. */
   readonly isTerminal: boolean;
+  /** Whether stdout is a terminal that colours are wanted on. */
+  readonly hasColours: boolean;
+  /** Ends what goes on by itself. */
+  readonly signal: AbortSignal;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** Says how the command ended; it does not end it. */
@@ -26,6 +30,7 @@ function endWithReader(error: NodeJS.ErrnoException): void {
 
 function openProcessIo(): Io {
   process.stdout.on('error', endWithReader);
+  process.stderr.on('error', endWithReader);
   return {
     stdout: process.stdout,
     stderr: process.stderr,
@@ -33,6 +38,9 @@ function openProcessIo(): Io {
     environment: process.env,
     cwd: process.cwd(),
     isTerminal: process.stderr.isTTY === true,
+    hasColours: process.stdout.isTTY === true && process.stdout.hasColors(),
+    // SIGINT ends the process as a whole.
+    signal: new AbortController().signal,
     now: Date.now,
     setExitCode: (code) => {
       process.exitCode = code;

@@ -14,6 +14,9 @@ const YAML = { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false } as c
 export const formatValue = (value: unknown, format: 'json' | 'yaml'): string =>
   format === 'json' ? `${JSON.stringify(value, null, 4)}\n` : stringify(value, YAML);
 
+/** YAML for comparison: the order of keys says nothing. */
+export const formatSorted = (value: unknown): string => stringify(value, { ...YAML, sortMapEntries: true });
+
 export const formatObject = (object: ServiceEntry, format: ObjectFormat): string =>
   format === 'name' ? `${qualifiedName(object.metadata.name)}\n` : formatValue(object, format);
 

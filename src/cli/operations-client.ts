@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { mediaTypeOf } from '../http/message.ts';
 import type { Status } from '../http/status.ts';
 import type { FsckPart, FsckRequest } from '../registry/fsck-report.ts';
 import type { PoolReport, VipReport } from '../registry/operations.ts';
@@ -12,6 +13,8 @@ export interface OperationsClient {
   vip(address: string): Promise<VipReport>;
   vipOfHost(namespace: string, host: string): Promise<VipReport>;
   fsck(request: FsckRequest): Promise<FsckPart>;
+  /** What a call for JSON answers; `T` is what the server of this version says. */
+  ask<T>(call: HttpCall): Promise<T>;
   close(): void;
 }
 
@@ -23,7 +26,11 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 function openOperationsClient(connection: Connection): OperationsClient {
   const http = openHttpClient(connection);
 
-  function readJson({ status, body }: HttpReply): Record<string, unknown> {
+  function readJson({ status, headers, body }: HttpReply): Record<string, unknown> {
+    if (status >= 400 && mediaTypeOf(headers['content-type'] ?? '') === 'text/plain') {
+      const said = body.toString('utf8').split('\n', 1)[0]?.slice(0, 200);
+      throw new CommandFailure(`${connection.url.href} answers HTTP ${status}: ${said}`);
+    }
     try {
       const value: unknown = JSON.parse(body.toString('utf8'));
       if (isObject(value)) return value;
@@ -46,11 +53,12 @@ function openOperationsClient(connection: Connection): OperationsClient {
   async function ask<T>(call: HttpCall): Promise<T> {
     const reply = await callPatiently({ ...call, headers: { accept: 'application/json', ...call.headers } });
     const value = readJson(reply);
-    if (reply.status === 200) return value as T;
+    if (reply.status === 200 || reply.status === 201) return value as T;
     throw new ServerRefusal(value as unknown as Status);
   }
 
   return {
+    ask,
     pools: async () =>
       (await ask<{ readonly items: readonly PoolReport[] }>({ method: 'GET', target: '/v1/pools' })).items,
     vip: (address) => ask({ method: 'GET', target: `/v1/vips/${encodeURIComponent(address)}` }),

@@ -6,11 +6,15 @@ import type { HttpReply } from './http-client.ts';
 const line = (step: string, text: string): string => `${step.padEnd(12)}${text}`;
 
 /** What was decided before anything was sent. */
-export function requestTrace({ url, origin, credential }: Connection, target: string, octets: number): string[] {
+export function requestTrace(
+  { url, origin, credential, signer }: Connection,
+  target: string,
+  octets: number,
+): string[] {
   const asked = `${url.href.replace(/\/$/, '')}${target}`;
   return [
     line('server', `${url.href}, from ${origin}`),
-    line('credential', credential ? `the token of ${credential.origin}` : 'none'),
+    line('credential', signer ? 'AWS, signed' : credential ? `the token of ${credential.origin}` : 'none'),
     line('request', `POST ${asked}, ${octets} octets`),
   ];
 }

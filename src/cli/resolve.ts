@@ -81,7 +81,7 @@ async function resolve(nameText: string, typeText: string, options: ResolveOptio
   const trace = (lines: readonly string[]) => {
     if (options.trace) io.stdout.write(lines.map((line) => `${printable(line)}\n`).join(''));
   };
-  const target = `/dns-query${options.vips === undefined ? '' : `?vips=${options.vips}`}`;
+  const target = `${connection.signer ? '/iam' : ''}/dns-query${options.vips === undefined ? '' : `?vips=${options.vips}`}`;
   const headers = { 'content-type': DNS_MESSAGE, accept: DNS_MESSAGE };
   trace(requestTrace(connection, target, question.message.length));
   const http = openHttpClient(connection);

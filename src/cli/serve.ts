@@ -4,6 +4,7 @@ import { startNodeServer } from '../http/node-server.ts';
 import { listenText } from '../settings/listen-address.ts';
 import { CommandFailure } from './failure.ts';
 import { openAt } from './listen-failure.ts';
+import { metricsUrl, openMetricsListener } from './metrics-listener.ts';
 import { openStore, usingStore } from './open-store.ts';
 import { addSettingOptions, readSettings } from './read-settings.ts';
 import { untilStopped } from './run-until-stopped.ts';
@@ -48,12 +49,17 @@ async function serve(flags: ServeFlags & Record<string, unknown>): Promise<void>
   const server = await openAt('--listen', settings.listen, (at) =>
     startNodeServer({ ...at, ...(tls ? { tls } : {}), ...service, report }),
   );
+  service.metrics.watchConnections(tls ? 'https' : 'http', () => server.connections);
+  const metrics = settings.metrics && (await openMetricsListener(settings.metrics, service.probes, report));
   const url = `${tls ? 'https' : 'http'}://${listenText({ host: server.address, port: server.port })}`;
   await writeServerFile(cwd, { pid: process.pid, http: url });
+  // Before anybody is told that there is something to stop.
+  const stopped = untilStopped();
   process.stdout.write(`meshdoh listens on ${url}\n`);
+  if (metrics) process.stdout.write(`metrics: ${metricsUrl(metrics)}\n`);
   if (settings.auth === 'tokens') process.stdout.write(`administrator token: ${path}\n`);
-  await untilStopped();
-  await server.close();
+  await stopped;
+  await Promise.all([server.close(), metrics?.close()]);
   await service.close();
   await store.close();
   await removeServerFile(cwd);

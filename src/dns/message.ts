@@ -4,6 +4,7 @@ import { readName } from './name.ts';
 import { asBuffer, uint8, uint16 } from './octets.ts';
 import { EdnsOption, HEADER_OCTETS, OPTION_HEADER_OCTETS, RR_FIXED_OCTETS } from './query.ts';
 import { addressText, namesText, quoted, unknownText, word } from './rdata-text.ts';
+import { serviceText } from './svcb-text.ts';
 import { type RecordAt, rcodeOf, recordsOf, type Section } from './walk.ts';
 
 /** A record for people to read. */
@@ -114,7 +115,11 @@ function decodeEdns(wire: Buffer, opt: RecordAt): DecodedEdns {
 
 function rdataText(wire: Buffer, record: RecordAt): string {
   return (
-    addressText(wire, record) ?? namesText(wire, record) ?? standaloneText(wire, record) ?? unknownText(wire, record)
+    addressText(wire, record) ??
+    namesText(wire, record) ??
+    serviceText(wire, record) ??
+    standaloneText(wire, record) ??
+    unknownText(wire, record)
   );
 }
 

@@ -25,22 +25,23 @@ export async function dial(
 ): Promise<Connection | HttpFailure> {
   const { url } = endpoint;
   // Nothing to negotiate, so the first exchange is what connects.
-  if (url.protocol === 'http:') return new H1Pool(new http.Agent(agentOptions(endpoint)), url, now, closing);
+  if (url.protocol === 'http:') return new H1Pool(new http.Agent(agentOptions(endpoint)), endpoint, now, closing);
   try {
     const socket = await connectTls(endpoint, closing);
-    if (socket.alpnProtocol === 'h2') return new H2Session(socket, url, now);
-    return new H1Pool(new ConnectedAgent(socket, agentOptions(endpoint)), url, now, closing);
+    if (socket.alpnProtocol === 'h2') return new H2Session(socket, endpoint, now);
+    return new H1Pool(new ConnectedAgent(socket, agentOptions(endpoint)), endpoint, now, closing);
   } catch (error) {
     return transportFailure(error instanceof Error ? error.message : String(error));
   }
 }
 
 /** What connects to the bootstrap addresses in place of the URL's host, which stays the name in TLS and HTTP. */
-function socketOptions({ bootstrap, ca }: Endpoint) {
+export function socketOptions({ bootstrap, ca, lookup }: Endpoint) {
   return {
     noDelay: true,
     autoSelectFamily: true,
     autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS,
+    ...(lookup !== undefined && { lookup }),
     ...(bootstrap.length > 0 && { lookup: lookupIn(bootstrap) }),
     ...(ca !== undefined && { ca }),
   };

@@ -1,16 +1,12 @@
-import { Rcode, rcodeName } from '../dns/constants.ts';
 import type { Question } from '../dns/query.ts';
-import { rcodeOf } from '../dns/walk.ts';
 import { dial } from './dial.ts';
-import type { UpstreamFailure } from './forwarder.ts';
 import { abortFailure, type Connection, type HttpFailure, type HttpReply, transportFailure } from './http-exchange.ts';
-import { acceptResponse } from './incoming.ts';
+import { judgeResponse } from './incoming.ts';
 import { untilAborted } from './until-aborted.ts';
 import { type Endpoint, parseUpstream, type Upstream } from './upstream.ts';
+import type { Exchanged, UpstreamClient } from './upstream-client.ts';
 
-export type Exchanged =
-  | { readonly ok: true; readonly wire: Buffer; readonly age: number }
-  | ({ readonly ok: false } & Omit<UpstreamFailure, 'upstream'>);
+export type { Exchanged } from './upstream-client.ts';
 
 /**
  * A connection idle for longer than this, by the wall clock, is not used again: the process may have been frozen, or
@@ -19,7 +15,7 @@ export type Exchanged =
 const MAX_IDLE_MS = 10_000;
 
 /** One DoH server (RFC 8484), over one connection that is replaced when it is not trusted any more. */
-export class DohClient {
+export class DohClient implements UpstreamClient {
   /** Scheme, host and port. The path is left out because it may hold a credential. */
   readonly origin: string;
   readonly #endpoint: Endpoint;
@@ -42,7 +38,19 @@ export class DohClient {
   async exchange(wire: Buffer, question: Question, signal: AbortSignal): Promise<Exchanged> {
     const first = await this.#attempt(wire, signal);
     const reply = !first.ok && first.retry && !signal.aborted ? await this.#attempt(wire, signal) : first;
-    return reply.ok ? judge(reply, question) : { ok: false, kind: reply.kind, message: reply.message };
+    if (reply.ok) return judgeResponse(reply.body, question, reply.age);
+    const { kind, message, status } = reply;
+    return { ok: false, kind, message, ...(status !== undefined && { status }) };
+  }
+
+  /** Connects ahead of the first exchange, or gives up. Never rejects. */
+  async connect(signal: AbortSignal): Promise<void> {
+    if (!this.#openConnection()) await untilAborted(this.#dial(), signal);
+  }
+
+  /** Whether there is a connection that is trusted to carry the next exchange. */
+  get isConnected(): boolean {
+    return this.#connection?.isOpen === true;
   }
 
   /** Cuts all connections; exchanges fail from now on. */
@@ -81,14 +89,3 @@ export class DohClient {
 }
 
 const isTimeout = ({ reason }: AbortSignal): boolean => reason instanceof Error && reason.name === 'TimeoutError';
-
-const FAILED_RCODES: ReadonlySet<number> = new Set([Rcode.servFail, Rcode.refused]);
-
-function judge({ body, age }: Extract<HttpReply, { ok: true }>, question: Question): Exchanged {
-  const wire = acceptResponse(body, question);
-  if (wire === undefined) return { ok: false, kind: 'message', message: 'not a response to the question' };
-  const rcode = rcodeOf(wire);
-  return FAILED_RCODES.has(rcode)
-    ? { ok: false, kind: 'rcode', message: rcodeName(rcode), wire }
-    : { ok: true, wire, age };
-}

@@ -1,17 +1,19 @@
 import type { Question } from '../dns/query.ts';
-import type { DohClient } from './doh-client.ts';
 import type { Forwarded, UpstreamFailure } from './forwarder.ts';
+import type { UpstreamClient } from './upstream-client.ts';
 
 /** An upstream that has not answered within this time gets company. */
 const HEDGE_MS = 250;
 
 export interface RaceContent {
   /** In order of preference. */
-  readonly clients: readonly DohClient[];
+  readonly clients: readonly UpstreamClient[];
   readonly wire: Buffer;
   readonly question: Question;
   /** For each attempt. */
   readonly timeoutMs: number;
+  /** Told of each attempt that failed by itself, not of those that nobody waited for any more. */
+  readonly failed?: ((failure: UpstreamFailure) => void) | undefined;
 }
 
 /**
@@ -25,6 +27,7 @@ export class ExchangeRace {
   readonly #running = new Map<number, AbortController>();
   readonly #failures: UpstreamFailure[] = [];
   #next = 0;
+  #settled = false;
   #hedgeTimer: NodeJS.Timeout | undefined;
 
   constructor(content: RaceContent) {
@@ -59,8 +62,8 @@ export class ExchangeRace {
     }
   }
 
-  async #attempt(client: DohClient, index: number): Promise<void> {
-    const { wire, question, timeoutMs } = this.#content;
+  async #attempt(client: UpstreamClient, index: number): Promise<void> {
+    const { wire, question, timeoutMs, failed } = this.#content;
     const attempt = new AbortController();
     this.#running.set(index, attempt);
     const timer = setTimeout(() => {
@@ -71,14 +74,17 @@ export class ExchangeRace {
     clearTimeout(timer);
     this.#running.delete(index);
     if (exchanged.ok) return this.#finish({ ...exchanged, upstream });
-    const { ok: _, ...failure } = exchanged;
-    this.#failures[index] = { upstream, ...failure };
+    const { ok: _, ...reason } = exchanged;
+    const failure = { upstream, ...reason };
+    this.#failures[index] = failure;
+    if (!this.#settled) failed?.(failure);
     this.#startNext();
   }
 
   /** Attempts that end after this find no upstream to ask next, and the outcome settled. */
   #finish(outcome: Forwarded): void {
     clearTimeout(this.#hedgeTimer);
+    this.#settled = true;
     this.#next = this.#content.clients.length;
     for (const attempt of this.#running.values()) attempt.abort();
     this.#resolve(outcome);

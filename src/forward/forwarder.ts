@@ -20,6 +20,8 @@ export interface UpstreamFailure {
   readonly upstream: string;
   readonly kind: 'timeout' | 'transport' | 'status' | 'media-type' | 'message' | 'rcode';
   readonly message: string;
+  /** With kind `status`: of HTTP. */
+  readonly status?: number;
   /** With kind `rcode`: the upstream's own SERVFAIL or REFUSED, with the query's id. */
   readonly wire?: Buffer;
 }

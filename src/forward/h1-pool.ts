@@ -3,16 +3,17 @@ import {
   type Connection,
   endOfExchange,
   type HttpReply,
-  MEDIA_TYPE,
   readReply,
+  requestParts,
   transportFailure,
 } from './http-exchange.ts';
-import { hostOf } from './upstream.ts';
+import { type Endpoint, hostOf } from './upstream.ts';
 
 /** Keep-alive HTTP/1.1 connections to one upstream; one exchange at a time on each. */
 export class H1Pool implements Connection {
   readonly #agent: http.Agent;
   readonly #closing: AbortSignal;
+  readonly #endpoint: Endpoint;
   readonly #target: RequestOptions;
   readonly #now: () => number;
   #heardAt: number;
@@ -21,7 +22,9 @@ export class H1Pool implements Connection {
   #isOpen = true;
 
   /** The agent opens the connections. Aborting `closing` cuts them. */
-  constructor(agent: http.Agent, url: URL, now: () => number, closing: AbortSignal) {
+  constructor(agent: http.Agent, endpoint: Endpoint, now: () => number, closing: AbortSignal) {
+    const { url } = endpoint;
+    this.#endpoint = endpoint;
     this.#agent = agent;
     this.#closing = closing;
     closing.addEventListener('abort', this.#cut, { once: true });
@@ -30,7 +33,6 @@ export class H1Pool implements Connection {
       protocol: url.protocol,
       host: hostOf(url),
       port: url.port,
-      path: url.pathname + url.search,
       method: 'POST',
     };
     this.#now = now;
@@ -51,8 +53,7 @@ export class H1Pool implements Connection {
 
   async exchange(body: Buffer, signal: AbortSignal): Promise<HttpReply> {
     this.#exchanges++;
-    const headers = { accept: MEDIA_TYPE, 'content-type': MEDIA_TYPE, 'content-length': body.length };
-    const reply = await this.#run(http.request({ ...this.#target, headers }), body, signal);
+    const reply = await this.#request(body, signal);
     this.#exchanges--;
     // A connection that was closed while idle: the others have idled as long.
     if (!reply.ok && reply.retry) this.#isOpen = false;
@@ -63,6 +64,15 @@ export class H1Pool implements Connection {
   retire(): void {
     this.#isOpen = false;
     this.#goWhenDone();
+  }
+
+  async #request(body: Buffer, signal: AbortSignal): Promise<HttpReply> {
+    try {
+      const request = http.request({ ...this.#target, ...requestParts(this.#endpoint, body) });
+      return await this.#run(request, body, signal);
+    } catch (error) {
+      return transportFailure(error instanceof Error ? error.message : String(error));
+    }
   }
 
   #run(request: ClientRequest, body: Buffer, signal: AbortSignal): Promise<HttpReply> {

@@ -4,10 +4,11 @@ import {
   type Connection,
   endOfExchange,
   type HttpReply,
-  MEDIA_TYPE,
   readReply,
+  requestParts,
   transportFailure,
 } from './http-exchange.ts';
+import type { Endpoint } from './upstream.ts';
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = http2.constants;
 
@@ -15,6 +16,8 @@ const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = http2.const
 const PING_TIMEOUT_MS = 500;
 /** After so long without a sign of life, a PING goes ahead of the next query. */
 const QUIET_MS = 250;
+/** With exchanges under way and no sign of life for `QUIET_MS`, a PING is sent at this interval. */
+const DOUBT_MS = 500;
 /** What exchanges get to finish in when the session retires: more than any of them may take. */
 const RETIREMENT_MS = 5_000;
 
@@ -25,24 +28,30 @@ const RETIREMENT_MS = 5_000;
 export class H2Session implements Connection {
   readonly #session: ClientHttp2Session;
   readonly #socket: TLSSocket;
-  readonly #path: string;
+  readonly #endpoint: Endpoint;
   readonly #now: () => number;
   #heardAt: number;
   #heard = 0;
+  #exchanges = 0;
   #pingTimer: NodeJS.Timeout | undefined;
+  #doubtTimer: NodeJS.Timeout | undefined;
   #retirementTimer: NodeJS.Timeout | undefined;
 
-  constructor(socket: TLSSocket, url: URL, now: () => number) {
+  constructor(socket: TLSSocket, endpoint: Endpoint, now: () => number) {
     this.#socket = socket;
-    this.#path = url.pathname + url.search;
+    this.#endpoint = endpoint;
     this.#now = now;
     this.#heardAt = now();
-    this.#session = http2.connect(url.origin, { createConnection: () => socket, settings: { enablePush: false } });
+    this.#session = http2.connect(endpoint.url.origin, {
+      createConnection: () => socket,
+      settings: { enablePush: false },
+    });
     this.#session.on('error', () => {
       // Its streams fail with the same error, and they say so.
     });
     this.#session.on('close', () => {
       clearTimeout(this.#pingTimer);
+      clearTimeout(this.#doubtTimer);
       clearTimeout(this.#retirementTimer);
     });
   }
@@ -62,7 +71,7 @@ export class H2Session implements Connection {
   exchange(body: Buffer, signal: AbortSignal): Promise<HttpReply> {
     return new Promise((resolve) => {
       try {
-        if (Math.abs(this.#now() - this.#heardAt) > QUIET_MS) this.#ping();
+        this.#pingIfQuiet();
         this.#run(this.#session.request(this.#headers(body)), body, signal, resolve);
       } catch (error) {
         // The session ended between the owner's look at it and now, or has used up its stream ids.
@@ -79,17 +88,14 @@ export class H2Session implements Connection {
   }
 
   #headers(body: Buffer): OutgoingHttpHeaders {
-    return {
-      ':method': 'POST',
-      ':path': this.#path,
-      accept: MEDIA_TYPE,
-      'content-type': MEDIA_TYPE,
-      'content-length': body.length,
-    };
+    const { path, headers } = requestParts(this.#endpoint, body);
+    return { ':method': 'POST', ':path': path, ...headers };
   }
 
   #run(stream: ClientHttp2Stream, body: Buffer, signal: AbortSignal, resolve: (reply: HttpReply) => void): void {
     let answered = false;
+    this.#exchanges++;
+    this.#doubtTimer ??= setTimeout(() => this.#onDoubt(), DOUBT_MS);
     const end = endOfExchange(signal, () => stream.close(NGHTTP2_CANCEL), resolve);
     const fail = (message: string) => end(transportFailure(message, !answered && this.#isRefused(stream)));
     stream.on('response', (headers) => {
@@ -98,7 +104,10 @@ export class H2Session implements Connection {
       readReply({ stream, status: headers[':status'], headers }, () => isWhole(stream), end);
     });
     stream.on('error', (error) => fail(error.message));
-    stream.on('close', () => fail(`the stream ended with code ${stream.rstCode}`));
+    stream.on('close', () => {
+      this.#exchanges--;
+      fail(`the stream ended with code ${stream.rstCode}`);
+    });
     stream.end(body);
   }
 
@@ -110,6 +119,18 @@ export class H2Session implements Connection {
   #hear(): void {
     this.#heardAt = this.#now();
     this.#heard++;
+  }
+
+  /** A slow answer and a dead connection look the same from here. */
+  #onDoubt(): void {
+    this.#doubtTimer = undefined;
+    if (!this.isOpen || this.#exchanges === 0) return;
+    this.#pingIfQuiet();
+    this.#doubtTimer = setTimeout(() => this.#onDoubt(), DOUBT_MS);
+  }
+
+  #pingIfQuiet(): void {
+    if (Math.abs(this.#now() - this.#heardAt) > QUIET_MS) this.#ping();
   }
 
   #ping(): void {

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { UpstreamFailure } from './forwarder.ts';
+import type { Endpoint, RequestParts } from './upstream.ts';
 
 export const MEDIA_TYPE = 'application/dns-message';
 const MAX_MESSAGE_OCTETS = 65_535;
@@ -18,6 +19,8 @@ export interface HttpFailure {
   readonly ok: false;
   readonly kind: Exclude<UpstreamFailure['kind'], 'rcode'>;
   readonly message: string;
+  /** With kind `status`. */
+  readonly status?: number;
   /** The upstream did not look at the query: the stream was refused, or the connection was at its end. */
   readonly retry?: boolean;
 }
@@ -34,6 +37,13 @@ export interface Connection {
   exchange(body: Buffer, signal: AbortSignal): Promise<HttpReply>;
   /** Takes no more exchanges, finishes those it has, and goes. */
   retire(): void;
+}
+
+/** Path and headers of a POST, with what a credential adds. Throws what `authorize` throws. */
+export function requestParts({ url, authorize }: Endpoint, body: Buffer): Required<RequestParts> {
+  const headers = { accept: MEDIA_TYPE, 'content-type': MEDIA_TYPE, 'content-length': String(body.length) };
+  const added = authorize?.({ method: 'POST', url, headers, body });
+  return { path: added?.path ?? url.pathname + url.search, headers: { ...headers, ...added?.headers } };
 }
 
 export const transportFailure = (message: string, retry = false): HttpFailure => ({
@@ -74,7 +84,9 @@ export function endOfExchange(
 
 /** What the head of a response rules out (RFC 8484 section 4.2), before any of the body is read. */
 function headFailure(status: number | undefined, headers: IncomingHttpHeaders): HttpFailure | undefined {
-  if (status !== 200) return { ok: false, kind: 'status', message: `HTTP status ${status}` };
+  if (status !== 200) {
+    return { ok: false, kind: 'status', message: `HTTP status ${status}`, ...(status !== undefined && { status }) };
+  }
   const type = headers['content-type'] ?? 'none';
   if (type.split(';', 1)[0]?.trim().toLowerCase() !== MEDIA_TYPE) {
     return { ok: false, kind: 'media-type', message: `media type ${type}` };

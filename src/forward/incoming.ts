@@ -1,7 +1,8 @@
-import { RRType } from '../dns/constants.ts';
+import { Rcode, RRType, rcodeName } from '../dns/constants.ts';
 import { uint16 } from '../dns/octets.ts';
 import { EdnsOption, HEADER_OCTETS, OPTION_HEADER_OCTETS, type Question } from '../dns/query.ts';
-import { recordsOf, sameQuestion } from '../dns/walk.ts';
+import { rcodeOf, recordsOf, sameQuestion } from '../dns/walk.ts';
+import type { Exchanged } from './upstream-client.ts';
 
 /** Answers to what our own OPT asked for, not the client's. */
 const OURS: ReadonlySet<number> = new Set([EdnsOption.padding, EdnsOption.clientSubnet]);
@@ -17,6 +18,18 @@ export function acceptResponse(body: Buffer, question: Question): Buffer | undef
   const opt = records.at(-1);
   // Octets before the last record can be the target of compression pointers. An OPT elsewhere is left as it is.
   return opt?.type === RRType.OPT ? withoutOurOptions(body, opt.rdataOffset) : body;
+}
+
+const FAILED_RCODES: ReadonlySet<number> = new Set([Rcode.servFail, Rcode.refused]);
+
+/** What an upstream's octets are worth as an answer to `question`. */
+export function judgeResponse(body: Buffer, question: Question, age: number): Exchanged {
+  const wire = acceptResponse(body, question);
+  if (wire === undefined) return { ok: false, kind: 'message', message: 'not a response to the question' };
+  const rcode = rcodeOf(wire);
+  return FAILED_RCODES.has(rcode)
+    ? { ok: false, kind: 'rcode', message: rcodeName(rcode), wire }
+    : { ok: true, wire, age };
 }
 
 /** A copy for one client: its id, and its question in its own case. */

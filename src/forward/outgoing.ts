@@ -13,6 +13,7 @@ const PADDING_BLOCK = 128;
 const OPT_OCTETS = 1 + RR_FIXED_OCTETS;
 /** HTTP carries messages of any size; this is for upstreams that go on over UDP. */
 const UDP_SIZE = 4096;
+const PLAIN_UDP_SIZE = 1232;
 
 /**
  * What an upstream is asked: id 0 (RFC 8484 section 4.1), RD, AD, CD and the question as received, and an OPT where the
@@ -34,6 +35,21 @@ export function encodeOutgoing(query: DnsQuery, question: Question): Buffer {
 export function outgoingKey(query: DnsQuery, { qname, qtype, qclass }: Question): string {
   const flags = [query.rd, query.ad, query.cd, query.edns !== undefined, query.edns?.do === true];
   return `${flags.map(Number).join('')} ${qtype} ${qclass} ${qname}`;
+}
+
+/**
+ * The same for a resolver that is asked in clear: with an id of its own (RFC 5452 section 4.3), without padding, which
+ * hides nothing there (RFC 7830 section 3), and with the size that fits every path.
+ */
+export function inClear(outgoing: Buffer, question: Question, id: number): Buffer {
+  const optOffset = HEADER_OCTETS + question.wire.length;
+  const wire = Buffer.from(outgoing.subarray(0, Math.min(outgoing.length, optOffset + OPT_OCTETS)));
+  wire.writeUInt16BE(id, 0);
+  if (wire.length > optOffset) {
+    wire.writeUInt16BE(PLAIN_UDP_SIZE, optOffset + 3);
+    wire.writeUInt16BE(0, wire.length - 2);
+  }
+  return wire;
 }
 
 const paddedLength = (octets: number): number =>

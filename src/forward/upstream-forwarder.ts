@@ -15,23 +15,35 @@ export interface ForwardSettings {
   readonly upstreamTimeoutMs: number;
   /** Wall clock in milliseconds. */
   readonly now?: () => number;
+  /** Told of every attempt that failed, also where another upstream answered. */
+  readonly failed?: (failure: UpstreamFailure) => void;
 }
 
-/** Throws an InvalidUpstreamError. Connects when first asked. */
-export function createForwarder(settings: ForwardSettings): Forwarder {
+/** A forwarder that need not wait for its first query. */
+export interface ConnectingForwarder extends Forwarder {
+  /** Connects to all upstreams at once, as far as the signal lets it. Never rejects. */
+  connect(signal: AbortSignal): Promise<void>;
+}
+
+/** Throws an InvalidUpstreamError. Connects when first asked, or told to. */
+export function createForwarder(settings: ForwardSettings): ConnectingForwarder {
   return new UpstreamForwarder(settings);
 }
 
-class UpstreamForwarder implements Forwarder {
+class UpstreamForwarder implements ConnectingForwarder {
   /** By URL and trust, so that routes to one server share its connection. */
   readonly #clients = new Map<string, DohClient>();
   readonly #default: UpstreamGroup;
   readonly #routes: ReadonlyMap<DomainName, UpstreamGroup>;
 
   constructor(settings: ForwardSettings) {
-    const { upstreams, routes = new Map(), upstreamTimeoutMs, now = Date.now } = settings;
+    const { upstreams, routes = new Map(), upstreamTimeoutMs, now = Date.now, failed } = settings;
     const group = (members: readonly Upstream[]) =>
-      new UpstreamGroup([...new Set(members.map((upstream) => this.#client(upstream, now)))], upstreamTimeoutMs);
+      new UpstreamGroup(
+        [...new Set(members.map((upstream) => this.#client(upstream, now)))],
+        upstreamTimeoutMs,
+        failed,
+      );
     const bySuffix = new Map([...routes].map(([suffix, members]) => [suffix, group(members)]));
     this.#default = bySuffix.get(ROOT) ?? group(upstreams);
     bySuffix.delete(ROOT);
@@ -55,6 +67,10 @@ class UpstreamForwarder implements Forwarder {
   hasRouteFor(name: string): boolean {
     const zone = parseName(name);
     return zone !== undefined && this.#routeFor(zone) !== undefined;
+  }
+
+  async connect(signal: AbortSignal): Promise<void> {
+    await Promise.all([...this.#clients.values()].map((client) => client.connect(signal)));
   }
 
   async close(): Promise<void> {

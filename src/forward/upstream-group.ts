@@ -1,9 +1,9 @@
 import type { DnsQuery, Question } from '../dns/query.ts';
-import type { DohClient } from './doh-client.ts';
 import { ExchangeRace } from './exchange-race.ts';
-import type { Forwarded } from './forwarder.ts';
+import type { Forwarded, UpstreamFailure } from './forwarder.ts';
 import { encodeOutgoing, outgoingKey } from './outgoing.ts';
 import { untilAborted } from './until-aborted.ts';
+import type { UpstreamClient } from './upstream-client.ts';
 
 interface SharedRace {
   readonly race: ExchangeRace;
@@ -13,14 +13,16 @@ interface SharedRace {
 /** Upstreams in order of preference. Identical queries under way share one race between them. */
 export class UpstreamGroup {
   readonly origins: readonly string[];
-  readonly #clients: readonly DohClient[];
+  readonly #clients: readonly UpstreamClient[];
   readonly #timeoutMs: number;
+  readonly #failed: ((failure: UpstreamFailure) => void) | undefined;
   readonly #underWay = new Map<string, SharedRace>();
 
-  constructor(clients: readonly DohClient[], timeoutMs: number) {
+  constructor(clients: readonly UpstreamClient[], timeoutMs: number, failed?: (failure: UpstreamFailure) => void) {
     this.origins = clients.map(({ origin }) => origin);
     this.#clients = clients;
     this.#timeoutMs = timeoutMs;
+    this.#failed = failed;
   }
 
   /** The wires of the result may be shared and carry any id. An abort ends the race only when nobody else waits for it. */
@@ -41,7 +43,13 @@ export class UpstreamGroup {
 
   #start(key: string, query: DnsQuery, question: Question): SharedRace {
     const wire = encodeOutgoing(query, question);
-    const race = new ExchangeRace({ clients: this.#clients, wire, question, timeoutMs: this.#timeoutMs });
+    const race = new ExchangeRace({
+      clients: this.#clients,
+      wire,
+      question,
+      timeoutMs: this.#timeoutMs,
+      failed: this.#failed,
+    });
     const shared = { race, callers: 0 };
     this.#underWay.set(key, shared);
     void race.outcome.then(() => this.#forget(key, shared));

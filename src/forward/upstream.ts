@@ -1,5 +1,5 @@
-import { isIP } from 'node:net';
-import ipaddr from 'ipaddr.js';
+import { isIP, type LookupFunction } from 'node:net';
+import { isLoopback } from '../dns/loopback.ts';
 
 /** A DoH server as settings name it. */
 export interface Upstream {
@@ -9,27 +9,52 @@ export interface Upstream {
   readonly bootstrap?: readonly string[];
   /** Certificates to trust instead of the system's, as PEM. */
   readonly ca?: string;
+  /** Finds the addresses of the URL's host, where `bootstrap` has none. */
+  readonly lookup?: LookupFunction;
+  /** Asked for every message: what a credential adds to its request. */
+  readonly authorize?: Authorize;
+}
+
+/**
+ * What a request carries besides the message, made anew for each: credentials change while connections last, and a
+ * signature covers the body. One that throws fails the exchange.
+ */
+export type Authorize = (request: OutgoingRequest) => RequestParts;
+
+export interface OutgoingRequest {
+  readonly method: 'GET' | 'POST';
+  /** With host and path as in the settings. */
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+export interface RequestParts {
+  /** Instead of the URL's, with its query. */
+  readonly path?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A checked upstream. */
-export interface Endpoint {
+export interface Endpoint extends Pick<Upstream, 'ca' | 'lookup' | 'authorize'> {
   readonly url: URL;
   readonly bootstrap: readonly string[];
-  readonly ca?: string;
 }
 
 export class InvalidUpstreamError extends Error {
   override readonly name = 'InvalidUpstreamError';
   readonly url: string;
+  readonly reason: string;
 
   constructor(url: string, reason: string) {
     super(`upstream ${url}: ${reason}`);
     this.url = url;
+    this.reason = reason;
   }
 }
 
 /** Throws an InvalidUpstreamError that says what is wrong with it. */
-export function parseUpstream({ url: text, bootstrap = [], ca }: Upstream): Endpoint {
+export function parseUpstream({ url: text, bootstrap = [], ...rest }: Upstream): Endpoint {
   const url = URL.parse(text);
   if (url === null) throw new InvalidUpstreamError(text, 'not a URL');
   if (url.protocol !== 'https:' && url.protocol !== 'http:')
@@ -42,11 +67,8 @@ export function parseUpstream({ url: text, bootstrap = [], ca }: Upstream): Endp
   if (url.protocol === 'http:' && ![hostOf(url), ...bootstrap].every(isLoopback)) {
     throw new InvalidUpstreamError(text, 'http:// is allowed on loopback only');
   }
-  return { url, bootstrap, ...(ca !== undefined && { ca }) };
+  return { ...rest, url, bootstrap };
 }
 
 /** The host to connect to: an IPv6 address without its brackets. */
 export const hostOf = (url: URL): string => url.hostname.replace(/^\[(.*)\]$/, '$1');
-
-const isLoopback = (host: string): boolean =>
-  host === 'localhost' || (isIP(host) !== 0 && ipaddr.process(host).range() === 'loopback');

@@ -37,7 +37,7 @@ export function guard(app: Hono, prefix: string, { credentials, report }: ApiPor
     return sendStatus(c, failure(500, 'InternalError', 'Internal error occurred'));
   });
   app.use(`${prefix}/*`, async (c, next) => {
-    if (credentials.isAdministrator(c.req.header('authorization'))) return next();
+    if (await credentials.isAdministrator(c.req.header('authorization'))) return next();
     c.header('WWW-Authenticate', 'Bearer realm="meshdoh"');
     return sendStatus(c, UNAUTHORIZED);
   });

@@ -10,7 +10,8 @@ const webResponse = ({ status, headers, body }: HttpResponse): Response =>
 /** For a client that went away in the middle: its own doing, no fault, and nobody reads it. */
 const CUT_SHORT = textResponse(400, 'the request was cut short');
 
-async function carry(doh: DohTransaction, c: Context): Promise<Response> {
+/** Carries a request of hono's to a plain transaction, and its response back. */
+export async function carry(doh: DohTransaction, c: Context): Promise<Response> {
   const { pathname, search } = new URL(c.req.url);
   const body = await readWebBody(c.req.raw.body, MAX_QUERY_OCTETS).catch(() => undefined);
   if (!body) return webResponse(CUT_SHORT);

@@ -21,8 +21,8 @@ const isResponse = (value: object): value is HttpResponse => 'status' in value;
 /** RFC 4648 section 5 without padding, which is tolerated. */
 function decodeBase64url(text: string): Uint8Array | undefined {
   if (!/^[\w-]+={0,2}$/.test(text)) return undefined;
-  const digits = text.replace(/=+$/, '');
-  return digits.length % 4 === 1 ? undefined : Buffer.from(digits, 'base64url');
+  const digits = text.endsWith('=') ? text.indexOf('=') : text.length;
+  return digits % 4 === 1 ? undefined : Buffer.from(text, 'base64url');
 }
 
 function wireOfGet(values: readonly string[]): Uint8Array | HttpResponse {

@@ -1,3 +1,6 @@
+import { EdeCode, Rcode } from '../dns/constants.ts';
+import { decodeQuery } from '../dns/query.ts';
+import { encodeResponse, type ResponseContent } from '../dns/response.ts';
 import type { Exchange, Exchanged } from '../resolve/exchange.ts';
 import type { Resolution } from '../resolve/resolver.ts';
 import { narrowView, type View } from '../table/view.ts';
@@ -6,7 +9,7 @@ import type { Claimed, ClientCredential, Credentials } from './credentials.ts';
 import { readDohRequest } from './doh-request.ts';
 import { type DohParameters, type DohTarget, dohParameters, dohTarget } from './doh-target.ts';
 import { jsonAnswer } from './json-answer.ts';
-import { type HttpRequest, type HttpResponse, notFound, textResponse, whenKnown } from './message.ts';
+import { type HttpRequest, type HttpResponse, notFound, textResponse, unavailable, whenKnown } from './message.ts';
 
 export interface DohPorts {
   readonly exchange: Pick<Exchange, 'answer'>;
@@ -18,12 +21,18 @@ export interface DohPorts {
 /** One DoH exchange over HTTP, whoever carries it: server, hono, or function. A cached answer is there at once. */
 export type DohTransaction = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
 
+type Chosen = Pick<ViewCredential, 'chosenBy'>;
 type ViewCredential = Extract<ClientCredential, { kind: 'view' }>;
 type Deadline = () => AbortSignal;
 
 const METHODS = 'GET, HEAD, POST, OPTIONS';
 const ALLOWED: ReadonlySet<string> = new Set(METHODS.split(', '));
 const NO_BODY = new Uint8Array();
+
+const NOT_READY: ResponseContent = {
+  rcode: Rcode.servFail,
+  ede: { code: EdeCode.notReady, text: 'the registry cannot be read' },
+};
 
 /** Without credentials a page of any origin could read the registry of the machine its reader sits at: no CORS then. */
 function preflight(credentials: Credentials): HttpResponse {
@@ -36,19 +45,22 @@ function preflight(credentials: Credentials): HttpResponse {
   return { status: 204, headers: { allow: METHODS, ...(credentials.open ? {} : cors) }, body: NO_BODY };
 }
 
-function cacheControl(maxAge: number | undefined, { chosenBy }: ViewCredential): string {
+function cacheControl(maxAge: number | undefined, { chosenBy }: Chosen): string {
   if (maxAge === undefined) return 'no-store';
   return chosenBy === 'settings' ? `max-age=${maxAge}` : `private, max-age=${maxAge}`;
 }
 
-const vary = ({ chosenBy }: ViewCredential): string => (chosenBy === 'header' ? 'Accept, Authorization' : 'Accept');
+const vary = ({ chosenBy }: Chosen): string => (chosenBy === 'header' ? 'Accept, Authorization' : 'Accept');
 
 const NOTHING_CLAIMED: Claimed = {};
 
-function claimed(request: HttpRequest, pathToken: string | undefined): Claimed {
+/** What a request says of whom it comes from. */
+export function claimed(request: HttpRequest, pathToken: string | undefined): Claimed {
   const authorization = request.header('authorization');
-  if (pathToken === undefined && authorization === undefined) return NOTHING_CLAIMED;
+  const { principal } = request;
+  if (pathToken === undefined && authorization === undefined && principal === undefined) return NOTHING_CLAIMED;
   return {
+    ...(principal === undefined ? {} : { principal }),
     ...(pathToken === undefined ? {} : { pathToken }),
     ...(authorization === undefined ? {} : { authorization }),
   };
@@ -73,7 +85,7 @@ function narrowed(view: View, { vips, families }: DohParameters): View | undefin
 
 /** The DoH endpoint as one plain function (RFC 8484): every outcome is a response, and none carries a stack. */
 export function createDohTransaction({ exchange, credentials, queryTimeoutMs }: DohPorts): DohTransaction {
-  function respond({ wire, maxAge }: Resolution, form: AnswerForm, credential: ViewCredential): HttpResponse {
+  function respond({ wire, maxAge }: Resolution, form: AnswerForm, credential: Chosen): HttpResponse {
     const body = bodyOf(wire, form);
     const headers: Record<string, string> = {
       'content-type': form,
@@ -109,6 +121,16 @@ export function createDohTransaction({ exchange, credentials, queryTimeoutMs }: 
     );
   }
 
+  /** As for a name that cannot be looked up: to a resolver both are the same trouble (RFC 8914 section 4.15). */
+  function notReady(request: HttpRequest, query: string): HttpResponse {
+    const asked = ALLOWED.has(request.method) ? readDohRequest(request, dohParameters(query)) : unavailable();
+    if ('status' in asked) return asked;
+    const decoded = decodeQuery(asked.wire);
+    if (!decoded.ok) return textResponse(400, `not a DNS query: ${decoded.reason}`);
+    const wire = encodeResponse(decoded.query, NOT_READY);
+    return respond({ wire, source: 'error', maxAge: undefined }, asked.form, { chosenBy: 'header' });
+  }
+
   function admit(
     request: HttpRequest,
     query: string,
@@ -120,6 +142,8 @@ export function createDohTransaction({ exchange, credentials, queryTimeoutMs }: 
         return notFound();
       case 'unauthorized':
         return textResponse(401, 'a valid token is needed', { 'www-authenticate': 'Bearer realm="meshdoh"' });
+      case 'unavailable':
+        return notReady(request, query);
       case 'view':
         return ask(request, query, credential, deadline);
     }
@@ -145,4 +169,5 @@ export function createDohTransaction({ exchange, credentials, queryTimeoutMs }: 
 const withoutBody = (response: HttpResponse): HttpResponse => ({ ...response, body: NO_BODY });
 
 /** What the endpoint answers with, for those that must know which bodies are binary. */
-export const isBinary = (response: HttpResponse): boolean => response.headers['content-type'] === DNS_MESSAGE;
+export const isBinary = ({ headers }: HttpResponse): boolean =>
+  headers['content-type'] === DNS_MESSAGE || headers['content-encoding'] !== undefined;

@@ -1,9 +1,4 @@
-import { isIP } from 'node:net';
-
 const LOOPBACK_NAMES = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/i;
-
-export const isLoopbackAddress = (address: string): boolean =>
-  address === '::1' || (isIP(address) === 4 && address.startsWith('127.')) || address.toLowerCase() === 'localhost';
 
 /**
  * Whether a request to a listener on loopback names loopback. A page whose own name was re-pointed at 127.0.0.1

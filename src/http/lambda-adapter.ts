@@ -16,7 +16,7 @@ export interface HttpEvent {
     readonly domainName: string;
     readonly http: { readonly method: string };
     /** `iam` is there only when the gateway has verified a signature and IAM allows its signer to call the route. */
-    readonly authorizer?: { readonly iam?: object | null };
+    readonly authorizer?: { readonly iam?: { readonly userArn?: string } | null };
   };
 }
 
@@ -36,6 +36,11 @@ const SIGNED_PREFIX = /^\/iam(?=\/)/;
 /** Told by the gateway's own word: the path is the client's to choose. */
 const isSigned = ({ requestContext }: HttpEvent): boolean => Boolean(requestContext.authorizer?.iam);
 
+function signerOf({ requestContext }: HttpEvent): { principal?: string } {
+  const arn = requestContext.authorizer?.iam?.userArn;
+  return arn === undefined ? {} : { principal: arn };
+}
+
 /** A decoded path may hold what would end a path. */
 function targetOf({ rawPath, rawQueryString }: HttpEvent): string {
   const path = rawPath.replaceAll(/[?#]/g, encodeURIComponent);
@@ -44,6 +49,12 @@ function targetOf({ rawPath, rawQueryString }: HttpEvent): string {
 
 const bodyOf = ({ body = '', isBase64Encoded }: HttpEvent): Buffer<ArrayBuffer> =>
   Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8');
+
+/**
+ * Whatever its client takes: the table of a large registry fits into a function's answer (6 MB, base64) when it is
+ * compressed, and not otherwise.
+ */
+const acceptEncoding = { 'accept-encoding': 'gzip' };
 
 function resultOf(response: HttpResponse): HttpResult {
   const { status, headers, body } = response;
@@ -62,14 +73,16 @@ export function dohHandler(transactions: {
   readonly unsigned: DohTransaction;
 }): HttpHandler {
   return async (event) => {
+    const headers: HttpEvent['headers'] = { ...event.headers, ...acceptEncoding };
     const request = {
       method: event.requestContext.http.method,
       target: targetOf(event),
-      header: (name: string) => event.headers[name],
+      header: (name: string) => headers[name],
       body: bodyOf(event),
     };
     if (!isSigned(event)) return resultOf(await transactions.unsigned(request));
-    return resultOf(await transactions.signed({ ...request, target: request.target.replace(SIGNED_PREFIX, '') }));
+    const target = request.target.replace(SIGNED_PREFIX, '');
+    return resultOf(await transactions.signed({ ...request, ...signerOf(event), target }));
   };
 }
 
@@ -81,7 +94,10 @@ function webRequest(event: HttpEvent): Request {
   const hasBody = http.method !== 'GET' && http.method !== 'HEAD';
   return new Request(`https://${domainName}${targetOf(event)}`, {
     method: http.method,
-    headers: Object.entries(event.headers).map(([name, value]): [string, string] => [name, octets(value)]),
+    headers: Object.entries({ ...event.headers, ...acceptEncoding }).map(([name, value]): [string, string] => [
+      name,
+      octets(value),
+    ]),
     ...(hasBody ? { body: bodyOf(event) } : {}),
   });
 }

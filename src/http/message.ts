@@ -8,6 +8,8 @@ export interface HttpRequest {
   readonly header: (name: string) => string | undefined;
   /** At most one octet more than the endpoint's limit need be read. */
   readonly body: Uint8Array;
+  /** ARN of whoever has signed it, where a gateway has verified that. */
+  readonly principal?: string;
 }
 
 export interface HttpResponse {
@@ -40,6 +42,10 @@ export function textResponse(
 
 /** An unknown path and a path with an unknown token are the same to whoever asks. */
 export const notFound = (): HttpResponse => textResponse(404, 'not found');
+
+/** The store cannot be read: not even whether whoever asks may ask. */
+export const unavailable = (): HttpResponse =>
+  textResponse(503, 'the registry cannot be read; try again', { 'retry-after': '1' });
 
 /** The media type of a Content-Type or one element of Accept, without parameters, lower case. */
 export const mediaTypeOf = (value: string): string => (value.split(';', 1)[0] ?? '').trim().toLowerCase();

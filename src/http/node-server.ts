@@ -3,10 +3,11 @@ import http2, { type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:ht
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
+import { isLoopback } from '../dns/loopback.ts';
 import { MAX_QUERY_OCTETS } from './doh-request.ts';
 import { dohTarget } from './doh-target.ts';
 import type { DohTransaction } from './doh-transaction.ts';
-import { isLoopbackAddress, namesLoopback } from './host-check.ts';
+import { namesLoopback } from './host-check.ts';
 import { textResponse } from './message.ts';
 import { dohOverHttp1, sendOverHttp1 } from './node-http1.ts';
 import { dohOverHttp2, refuseOverHttp2 } from './node-http2.ts';
@@ -28,6 +29,8 @@ export interface NodeServerOptions {
 export interface NodeServer {
   readonly address: string;
   readonly port: number;
+  /** That clients have open now. */
+  readonly connections: number;
   /** Stops accepting, lets what is under way finish for a moment, then closes what is left. */
   close(): Promise<void>;
 }
@@ -90,7 +93,7 @@ function createListeners(options: NodeServerOptions, otherwise: StreamListener):
   const overHttp1 = dohOverHttp1(doh, limits, report);
   const overHttp2 = dohOverHttp2(doh, limits, report);
   const app = getRequestListener(options.app.fetch, { overrideGlobalObjects: false });
-  const loopback = isLoopbackAddress(options.address);
+  const loopback = isLoopback(options.address);
   let meant: string | undefined;
   /** A client says the same in each of its requests. */
   const isMeant = (host: string | undefined): boolean => {
@@ -171,7 +174,14 @@ export async function startNodeServer(options: NodeServerOptions): Promise<NodeS
   (server as Server).maxConnections = MAX_CONNECTIONS;
   await listening(server, options);
   const { address, port } = server.address() as AddressInfo;
-  return { address, port, close: () => closeGracefully(server, connections) };
+  return {
+    address,
+    port,
+    get connections() {
+      return connections.sockets.size;
+    },
+    close: () => closeGracefully(server, connections),
+  };
 }
 
 function listening(server: AnyServer, { address, port }: NodeServerOptions): Promise<void> {

@@ -5,7 +5,7 @@ import type { ServiceEntry } from '../serviceentry/service-entry.ts';
 import { blockOfSlot, homeSlot, type Pool } from '../vip/pool.ts';
 import type { Action } from './action.ts';
 import { isUnchanged, refusal, reviseEntry, withStatus } from './entry-revision.ts';
-import { type HostStep, hostConflict, stepOf } from './host-change.ts';
+import { type HostStep, hostConflict, protocolCautions, stepOf } from './host-change.ts';
 import { announced, nextTransaction } from './next-transaction.ts';
 import { planPins } from './pin-change.ts';
 import { type NeedsReads, NO_READS, type Reads } from './reads.ts';
@@ -60,6 +60,8 @@ export type Change =
       readonly hosts: readonly string[];
       /** What the entry will claim: names that must be findable before the commit. */
       readonly claims: readonly HostClaim[];
+      /** What its author should know, and nothing forbids. */
+      readonly warnings: readonly string[];
     };
 
 /** The store refuses an item over 400 KB; a host answers for many, so it keeps a distance. */
@@ -145,8 +147,12 @@ function planHosts(intent: Intent, state: EntryState, registry: RegistryView, co
     ...nextTransaction({ intent, state, entry, work, pins: pins.blocks }, registry, context),
     hosts: steps.map((step) => step.host),
     claims: after,
+    warnings: cautionsOf(steps, registry),
   };
 }
+
+const cautionsOf = (steps: readonly HostStep[], registry: RegistryView): string[] =>
+  steps.flatMap(({ host, after }) => (after ? protocolCautions(after, registry.host(host) ?? NO_HOST) : []));
 
 /**
  * An idle step is not part of the transaction, so nothing checks what it was judged by. Without an announced write it

@@ -1,6 +1,6 @@
 import type { AttributeValue, TransactWriteItem } from '@aws-sdk/client-dynamodb';
-import { marshalKey } from './dynamodb-actions.ts';
 import type { Item } from './dynamodb-items.ts';
+import { marshalKey } from './dynamodb-update.ts';
 import type { ItemKey } from './keys.ts';
 
 /** Attributes as they shall be; undefined takes one away. */

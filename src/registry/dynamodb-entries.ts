@@ -1,38 +1,62 @@
-import { type DynamoDBClient, GetItemCommand, paginateQuery } from '@aws-sdk/client-dynamodb';
-import { marshalKey } from './dynamodb-actions.ts';
+import { GetItemCommand, paginateQuery } from '@aws-sdk/client-dynamodb';
+import type { ServiceEntry } from '../serviceentry/service-entry.ts';
 import { decodeStored, type Item } from './dynamodb-items.ts';
 import type { TableClient } from './dynamodb-snapshot.ts';
-import { CHANGES, ENTRIES, entryItem } from './keys.ts';
-import type { EntryReader } from './writer.ts';
+import { marshalKey } from './dynamodb-update.ts';
+import { CHANGES, ENTRIES, entryItem, type ItemKey } from './keys.ts';
+import type { EntryRange, EntryReader } from './writer.ts';
 
-async function queryAll(
-  client: DynamoDBClient,
-  table: string,
-  pk: string,
-  prefix: string,
-  signal: AbortSignal,
-): Promise<Item[]> {
+interface Range {
+  readonly pk: string;
+  /** What the sort keys begin with. */
+  readonly prefix?: string;
+  readonly after?: ItemKey;
+  readonly pageSize?: number;
+}
+
+async function* query({ client, table }: TableClient, range: Range, signal: AbortSignal): AsyncGenerator<Item> {
+  const { pk, prefix, after, pageSize } = range;
   const pages = paginateQuery(
-    { client },
+    { client, ...(after ? { startingToken: marshalKey(after) } : {}), ...(pageSize ? { pageSize } : {}) },
     {
       TableName: table,
-      KeyConditionExpression: prefix === '' ? 'pk = :pk' : 'pk = :pk AND begins_with(sk, :prefix)',
-      ExpressionAttributeValues: { ':pk': { S: pk }, ...(prefix === '' ? {} : { ':prefix': { S: prefix } }) },
+      KeyConditionExpression: prefix === undefined ? 'pk = :pk' : 'pk = :pk AND begins_with(sk, :prefix)',
+      ExpressionAttributeValues: { ':pk': { S: pk }, ...(prefix === undefined ? {} : { ':prefix': { S: prefix } }) },
       ConsistentRead: true,
     },
     { abortSignal: signal },
   );
-  const items: Item[] = [];
-  for await (const page of pages) items.push(...(page.Items ?? []));
-  return items;
+  for await (const page of pages) yield* page.Items ?? [];
 }
 
 /** Commits so far: every commit adds one to one of the counters, so their sum moves with each and never falls. */
-const commits = (counters: readonly Item[]): string =>
-  String(counters.reduce((sum, counter) => sum + Number(counter.commits?.N ?? 0), 0));
+async function commits(source: TableClient, signal: AbortSignal): Promise<string> {
+  let sum = 0;
+  for await (const counter of query(source, { pk: CHANGES }, signal)) sum += Number(counter.commits?.N ?? 0);
+  return String(sum);
+}
+
+async function* scan(source: TableClient, range: EntryRange, signal: AbortSignal): AsyncGenerator<ServiceEntry> {
+  const { namespace, after, pageSize } = range;
+  const items = query(
+    source,
+    {
+      pk: ENTRIES,
+      ...(namespace === undefined ? {} : { prefix: `${namespace}/` }),
+      ...(after ? { after: entryItem(after.namespace, after.name) } : {}),
+      ...(pageSize ? { pageSize } : {}),
+    },
+    signal,
+  );
+  for await (const item of items) {
+    const stored = decodeStored(item);
+    if (stored) yield stored.entry;
+  }
+}
 
 /** Entries read consistently, as an administrator must see them right after a write. */
-export function createDynamoDbEntries({ client, table }: TableClient): EntryReader {
+export function createDynamoDbEntries(source: TableClient): EntryReader {
+  const { client, table } = source;
   return {
     async get(namespace, name, signal) {
       const command = new GetItemCommand({
@@ -45,9 +69,11 @@ export function createDynamoDbEntries({ client, table }: TableClient): EntryRead
     },
     async list(namespace, signal) {
       // The counters first: a list may then show more than its resourceVersion says, never less.
-      const counters = await queryAll(client, table, CHANGES, '', signal);
-      const items = await queryAll(client, table, ENTRIES, namespace === undefined ? '' : `${namespace}/`, signal);
-      return { items: items.flatMap((item) => decodeStored(item)?.entry ?? []), resourceVersion: commits(counters) };
+      const resourceVersion = await commits(source, signal);
+      const range = namespace === undefined ? {} : { namespace };
+      return { items: await Array.fromAsync(scan(source, range, signal)), resourceVersion };
     },
+    scan: (range, signal) => scan(source, range, signal),
+    resourceVersion: (signal) => commits(source, signal),
   };
 }

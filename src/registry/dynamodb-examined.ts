@@ -2,10 +2,10 @@ import { TransactGetItemsCommand, TransactionCanceledException } from '@aws-sdk/
 import type { HostClaim } from '../serviceentry/claim.ts';
 import { claimsOf } from '../serviceentry/claims.ts';
 import type { Block, Tombstone } from '../vip/plan.ts';
-import { marshalKey } from './dynamodb-actions.ts';
 import { decodeBlock, decodeEntry, decodeHolder, decodeHost, type Item, ItemFormatError } from './dynamodb-items.ts';
 import { decodeFindable, decodeScopes } from './dynamodb-retirement.ts';
 import { batchGet, pause, type TableClient } from './dynamodb-snapshot.ts';
+import { marshalKey } from './dynamodb-update.ts';
 import type { Check, Examined, ExaminedEntry, Finding, VipRecord } from './fsck.ts';
 import { itemOfEntry } from './fsck-entry.ts';
 import { belowItem, blockItem, hostItem, type ItemKey, keyText, SUFFIXES, vipItem } from './keys.ts';

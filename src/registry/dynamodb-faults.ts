@@ -1,3 +1,5 @@
+import { RegistryUnavailableError } from './errors.ts';
+
 /** Names of the SDK's errors after which the same call may succeed. */
 const TRANSIENT: ReadonlySet<string> = new Set([
   'AbortError',
@@ -23,4 +25,14 @@ export function isTransient(error: unknown): boolean {
   if ('code' in error && typeof error.code === 'string' && NETWORK.test(error.code)) return true;
   const metadata = '$metadata' in error ? (error.$metadata as { httpStatusCode?: number }) : undefined;
   return (metadata?.httpStatusCode ?? 0) >= 500;
+}
+
+/** What only the store could have kept from happening is told as such; a fault of ours is not. */
+export async function orUnavailable<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!isTransient(error)) throw error;
+    throw new RegistryUnavailableError('the store did not answer in time', { cause: error });
+  }
 }

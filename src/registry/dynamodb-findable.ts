@@ -1,20 +1,15 @@
 import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { LRUCache } from 'lru-cache';
 import type { HostClaim } from '../serviceentry/claim.ts';
-import { marshalKey } from './dynamodb-actions.ts';
 import type { TableClient } from './dynamodb-snapshot.ts';
+import { marshalKey } from './dynamodb-update.ts';
 import { belowItem, type ItemKey, SUFFIXES } from './keys.ts';
+import { scopesOf } from './scopes.ts';
 import { namesAbove, type SuffixSet, suffixMembers } from './suffixes.ts';
 
 /** `fsck` retires a name only after an hour without hosts below it, so what was seen this recently still stands. */
 const KNOWN_MS = 600_000;
 const MOST_KNOWN = 50_000;
-
-/** Who may know of a host: everybody, or the namespaces it is exported to. */
-function scopesOf(claim: HostClaim): string[] {
-  if (claim.exportTo.length === 0 || claim.exportTo.includes('*')) return ['*'];
-  return claim.exportTo.filter((target) => target !== '~').map((target) => (target === '.' ? claim.namespace : target));
-}
 
 /** The names above the hosts of these claims, and who may know of each. */
 export function scopesAbove(claims: readonly HostClaim[]): ReadonlyMap<string, ReadonlySet<string>> {

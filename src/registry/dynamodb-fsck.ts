@@ -1,10 +1,9 @@
-import { type AttributeValue, QueryCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import type { HostClaim } from '../serviceentry/claim.ts';
 import type { Pool } from '../vip/pool.ts';
-import { marshalKey } from './dynamodb-actions.ts';
 import { ExaminedItems, keyOf, type Suspect, suspicious } from './dynamodb-examined.ts';
 import { isTransient } from './dynamodb-faults.ts';
 import { scopesAbove } from './dynamodb-findable.ts';
+import { readPage } from './dynamodb-fsck-page.ts';
 import { type Item, ItemFormatError } from './dynamodb-items.ts';
 import { readPools } from './dynamodb-open.ts';
 import { examine } from './dynamodb-repair.ts';
@@ -18,13 +17,16 @@ import { checksOfBlock, checksOfEntry, checksOfHost, checksOfVip } from './fsck-
 import { decodePosition, encodePosition, type FsckPosition, PHASES, startOf } from './fsck-token.ts';
 import {
   BLOCK_PREFIX,
+  CHANGES,
   ENTRIES,
   hostOfPartition,
-  type ItemKey,
   keyText,
+  POOLS,
+  PRINCIPALS,
   poolItem,
   poolPartition,
   SUFFIXES,
+  TOKENS,
 } from './keys.ts';
 import { suffixMembers } from './suffixes.ts';
 
@@ -34,7 +36,6 @@ export interface FsckOptions extends WriterOptions {
 }
 
 const PART_MS = 4_000;
-const PAGE_ITEMS = 500;
 const CHUNK_ITEMS = 20;
 /** A claim goes, then its VIP: nothing takes more than two. */
 const MOST_ROUNDS = 3;
@@ -42,12 +43,7 @@ const MOST_ROUNDS = 3;
 const MOST_FINDINGS = 1_000;
 
 /** Partitions that hold no part of the allocation. */
-const OTHERS = /^(registry$|changes$|pools$|entries$|token#|principal#)/;
-
-interface Page {
-  readonly items: readonly Item[];
-  readonly last: ItemKey | undefined;
-}
+const OTHERS: ReadonlySet<string> = new Set([SUFFIXES.pk, CHANGES, POOLS, ENTRIES, TOKENS, PRINCIPALS]);
 
 /** One run's stretch: what it looks at, what it finds, and where it ends. */
 class Part {
@@ -81,7 +77,7 @@ class Part {
   async run(first: boolean): Promise<FsckPart> {
     if (first) this.#checkPool();
     do {
-      const page = await this.#page();
+      const page = await readPage(this.#source, this.#position, this.#pool, this.#signal);
       const whole = await this.#lookAt(page.items);
       if (!whole) continue;
       const { after: _after, ...position } = this.#position;
@@ -106,35 +102,6 @@ class Part {
 
   get #pool(): Pool | undefined {
     return this.#context.pools[this.#position.pool];
-  }
-
-  /** The partition that the phase is about; the others are about the whole table. */
-  get #partition(): string | undefined {
-    if (this.#position.phase === 'entries') return ENTRIES;
-    return this.#position.phase === 'pools' ? poolPartition(this.#pool?.id ?? '') : undefined;
-  }
-
-  async #page(): Promise<Page> {
-    const { phase, after } = this.#position;
-    const { client, table } = this.#source;
-    const common = {
-      TableName: table,
-      ConsistentRead: true,
-      Limit: PAGE_ITEMS,
-      ...(after ? { ExclusiveStartKey: marshalKey(after) } : {}),
-    };
-    const pk = this.#partition;
-    const values = (value: string): Record<string, AttributeValue> => ({ ':value': { S: value } });
-    const findable = {
-      FilterExpression: 'sk = :value OR sk = :suffixes',
-      ExpressionAttributeValues: { ...values('below'), ':suffixes': { S: SUFFIXES.sk } },
-    };
-    const command =
-      pk === undefined
-        ? new ScanCommand({ ...common, ...(phase === 'sweep' ? findable : {}) })
-        : new QueryCommand({ ...common, KeyConditionExpression: 'pk = :value', ExpressionAttributeValues: values(pk) });
-    const { Items = [], LastEvaluatedKey } = await client.send(command as ScanCommand, { abortSignal: this.#signal });
-    return { items: Items, last: LastEvaluatedKey && keyOf(LastEvaluatedKey) };
   }
 
   /** False: it had to stop between two items, and goes on after the last that it has done. */
@@ -216,7 +183,7 @@ class Part {
     const isHost = pk.startsWith('host#');
     if (isHost && sk === 'host') return this.#checksOfHost(item, hostOfPartition(pk));
     const isKnown =
-      OTHERS.test(pk) || (isHost && sk === 'below') || this.#context.pools.some(({ id }) => pk === poolPartition(id));
+      OTHERS.has(pk) || (isHost && sk === 'below') || this.#context.pools.some(({ id }) => pk === poolPartition(id));
     if (isKnown) return [];
     const message = 'nothing of the registry has this key';
     this.#tell({ code: 'UnknownItem', severity: 'leftover', items: [keyOf(item)], message });

@@ -25,6 +25,8 @@ export const ATTRIBUTE = {
   vip: (namespace: string) => `v:${namespace}`,
   revision: (namespace: string) => `r:${namespace}`,
   signature: (namespace: string) => `g:${namespace}`,
+  /** Of a host: moves with every write to it. Writers never make it a condition: strangers' claims share the item. */
+  writes: 'writes',
   tombstone: (slot: number) => `t${slot}`,
   pinned: (slot: number) => `p${slot}`,
   pinnedWhole: 'p',

@@ -6,7 +6,7 @@ import { ATTRIBUTE, encodeTombstone, encodeVip, type Item } from './dynamodb-ite
 import { RETIRE_AFTER_MS } from './dynamodb-retirement.ts';
 import type { FsckContext, Mend, SlotHolder } from './fsck.ts';
 import { itemOfEntry } from './fsck-entry.ts';
-import { blockItem, CHANGES, counterItem, hostItem, type ItemKey, vipItem } from './keys.ts';
+import { blockItem, counterItem, hostItem, type ItemKey, vipItem } from './keys.ts';
 import { type HeldVip, type HostState, NO_HOST, NO_NAMESPACE, signatureOf } from './state.ts';
 
 /** Those that one conditional transaction does. */
@@ -14,12 +14,6 @@ export type DirectMend = Exclude<Mend, { kind: 'reapply' | 'makeFindable' }>;
 
 type Settle = Extract<Mend, { kind: 'settle' }>;
 type ClearPointer = Extract<Mend, { kind: 'clearPointer' }>;
-
-/** Every change counter (keys.ts). */
-export const COUNTER_ITEMS: readonly ItemKey[] = Array.from({ length: 64 }, (_, index) => ({
-  pk: CHANGES,
-  sk: String(index).padStart(2, '0'),
-}));
 
 interface Place {
   readonly table: string;
@@ -40,7 +34,6 @@ export function keysOfMend(mend: Mend): ItemKey[] {
     case 'unpin':
       return [blockItem(mend.poolId, mend.number), itemOfEntry(mend.entry)];
     case 'retireHost':
-      return [hostItem(mend.host), ...COUNTER_ITEMS];
     case 'sign':
     case 'makeFindable':
       return [hostItem(mend.host)];
@@ -63,11 +56,12 @@ function amendHost(
 ): TransactWriteItem {
   const claims = [...after.state.claims.values()].filter((claim) => claim.namespace === namespace);
   const { revision } = after.state.namespaces.get(namespace) ?? NO_NAMESPACE;
-  return amend(table, hostItem(host), items.raw(hostItem(host)), {
+  const changes = {
     ...after.changes,
     [ATTRIBUTE.revision(namespace)]: numeric(revision + 1),
     [ATTRIBUTE.signature(namespace)]: { S: signatureOf(claims, after.vip) },
-  });
+  };
+  return amend(table, hostItem(host), items.raw(hostItem(host)), changes, { counter: ATTRIBUTE.writes });
 }
 
 const hostOf = ({ items }: Place, host: string): HostState => items.host(host) ?? NO_HOST;
@@ -199,21 +193,20 @@ function unpin({ table, items }: Place, mend: Extract<Mend, { kind: 'unpin' }>):
  * The item of a host goes in two steps, an hour apart. The first sets its revisions to the time, a number that counting
  * never reaches: a writer that read it before has ended when the second deletes it, and for one that read it since,
  * the counting that begins again from 1 never looks like what it read. No condition can name a namespace that is new to
- * the item, so the deletion demands instead that nothing at all was committed since the item was read.
+ * the item, so the count of its writes is set to the time too: as long as it stands there, nobody has written.
  */
 function retireHost({ table, items, now }: Place, host: string): TransactWriteItem[] {
   const key = hostItem(host);
   const before = items.raw(key);
   if (!before) return [];
-  const revisions = Object.keys(before).filter((attribute) => attribute.startsWith(ATTRIBUTE.revision('')));
+  const counts = Object.keys(before).filter((attribute) => attribute.startsWith(ATTRIBUTE.revision('')));
+  const marks = [...counts, ATTRIBUTE.writes];
   const since = before.emptySince?.N;
-  if (since === undefined || revisions.some((attribute) => before[attribute]?.N !== since)) {
-    const marked = Object.fromEntries([...revisions, 'emptySince'].map((attribute) => [attribute, numeric(now)]));
+  if (since === undefined || marks.some((attribute) => before[attribute]?.N !== since)) {
+    const marked = Object.fromEntries([...marks, 'emptySince'].map((attribute) => [attribute, numeric(now)]));
     return [amend(table, key, before, marked)];
   }
-  if (Number(since) + RETIRE_AFTER_MS > now) return [];
-  const counters = COUNTER_ITEMS.map((counter) => unchanged(table, counter, items.raw(counter), ['commits']));
-  return [deleteUnchanged(table, key, before), ...counters];
+  return Number(since) + RETIRE_AFTER_MS > now ? [] : [deleteUnchanged(table, key, before)];
 }
 
 /** The transaction that mends it, under conditions on all that was read; empty when its time has not come. */

@@ -1,4 +1,5 @@
 import {
+  ConditionalCheckFailedException,
   CreateTableCommand,
   DescribeTableCommand,
   QueryCommand,
@@ -7,17 +8,15 @@ import {
   TransactionCanceledException,
   type TransactWriteItem,
   TransactWriteItemsCommand,
+  UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { createPool, type Pool } from '../vip/pool.ts';
-import { marshalKey } from './dynamodb-actions.ts';
 import type { Item } from './dynamodb-items.ts';
+import { pinExisting, pinningsIn } from './dynamodb-pin-existing.ts';
 import { pause, type TableClient } from './dynamodb-snapshot.ts';
+import { marshalKey } from './dynamodb-update.ts';
+import { PoolOverlapError } from './errors.ts';
 import { ACTIVE_POOL, POOLS, poolItem } from './keys.ts';
-
-/** The prefixes of the setting do not go with a pool of earlier settings: one address could get two holders. */
-export class PoolOverlapError extends Error {
-  override readonly name = 'PoolOverlapError';
-}
 
 /** Creates the table where there is none, as development and tests need; a deployed table comes from its template. */
 export async function ensureTable({ client, table }: TableClient, signal: AbortSignal): Promise<void> {
@@ -52,6 +51,8 @@ async function isActive({ client, table }: TableClient, signal: AbortSignal): Pr
 export interface KnownPools {
   readonly active: Pool | undefined;
   readonly draining: readonly Pool[];
+  /** The active one has just become so, and addresses that entries write in it may not be set aside yet. */
+  readonly isUnpinned: boolean;
 }
 
 const poolOf = (item: Item): Pool => createPool({ ipv4: item.ipv4?.S ?? '', ipv6: item.ipv6?.S ?? '' });
@@ -66,7 +67,8 @@ export async function readPools({ client, table }: TableClient, signal: AbortSig
   });
   const { Items = [] } = await client.send(command, { abortSignal: signal });
   const active = Items.find((item) => item.state?.S === 'active');
-  return { active: active && poolOf(active), draining: Items.filter((item) => item !== active).map(poolOf) };
+  const draining = Items.filter((item) => item !== active).map(poolOf);
+  return { active: active && poolOf(active), draining, isUnpinned: active?.unpinned !== undefined };
 }
 
 /** Whether one address of either family lies in both. */
@@ -79,9 +81,12 @@ function overlap(a: Pool, b: Pool): boolean {
   );
 }
 
-/** The prefixes of the pool as they were read, so that of two processes that open it differently only one succeeds. */
+/**
+ * The prefixes of a pool that grows are those that were read: of two processes that let the active one grow differently
+ * only one succeeds. Of two that open a new one, the item that names the active pool lets only one through.
+ */
 function unchanged(before: Pool | undefined): Partial<NonNullable<TransactWriteItem['Put']>> {
-  if (!before) return { ConditionExpression: 'attribute_not_exists(pk)' };
+  if (!before) return {};
   return {
     ConditionExpression: 'ipv4 = :ipv4 AND ipv6 = :ipv6',
     ExpressionAttributeValues: { ':ipv4': { S: before.ipv4 }, ':ipv6': { S: before.ipv6 } },
@@ -99,6 +104,7 @@ function activation(
     ipv4: { S: pool.ipv4 },
     ipv6: { S: pool.ipv6 },
     state: { S: 'active' },
+    unpinned: { BOOL: true },
   };
   const drained = active && active.id !== pool.id ? [active] : [];
   return [
@@ -108,12 +114,11 @@ function activation(
         TableName: table,
         Key: marshalKey(poolItem(id)),
         UpdateExpression: 'SET #state = :draining',
-        ConditionExpression: '#state = :active',
         ExpressionAttributeNames: { '#state': 'state' },
-        ExpressionAttributeValues: { ':draining': { S: 'draining' }, ':active': { S: 'active' } },
+        ExpressionAttributeValues: { ':draining': { S: 'draining' } },
       },
     })),
-    // One item that every activation moves: two that begin at once cannot both find no other pool.
+    // One item that every activation moves: of two that begin at once only one finds the pool that both have read.
     {
       Update: {
         TableName: table,
@@ -140,26 +145,48 @@ function clash(pool: Pool, known: readonly Pool[]): string | undefined {
   );
 }
 
+/** Whoever opens the registry meanwhile does the same: nobody allocates from the pool before it is done. */
+async function pinAll(source: TableClient, pool: Pool, signal: AbortSignal): Promise<void> {
+  await pinExisting(source, pool, signal);
+  const done = new UpdateItemCommand({
+    TableName: source.table,
+    Key: marshalKey(poolItem(pool.id)),
+    UpdateExpression: 'REMOVE unpinned',
+    ConditionExpression: 'ipv4 = :ipv4 AND ipv6 = :ipv6',
+    ExpressionAttributeValues: { ':ipv4': { S: pool.ipv4 }, ':ipv6': { S: pool.ipv6 } },
+  });
+  await source.client.send(done, { abortSignal: signal }).catch((error: unknown) => {
+    // Another process has made it grow, and pins it again.
+    if (!(error instanceof ConditionalCheckFailedException)) throw error;
+  });
+}
+
 const isSame = (a: Pool | undefined, b: Pool): boolean => a?.id === b.id && a.ipv4 === b.ipv4 && a.ipv6 === b.ipv6;
 
 /**
  * Makes the pool of the settings the table's active one, and tells the others. A changed setting adds a pool: the one
  * before goes on draining, with every VIP it gave. A pool that starts where another does and is wider is the same
- * pool, grown.
- * @throws PoolOverlapError when it would share addresses with another pool, or be narrower than it was.
+ * pool, grown. Addresses that entries have written there before are set aside first.
+ * @throws PoolOverlapError when it would share addresses with another pool, be narrower than it was, or lie for the most
+ * part in what an entry writes.
  */
 export async function activatePool(source: TableClient, pool: Pool, signal: AbortSignal): Promise<readonly Pool[]> {
   for (let attempt = 0; ; attempt++) {
-    const { active, draining } = await readPools(source, signal);
+    const { active, draining, isUnpinned } = await readPools(source, signal);
     const known = [...(active ? [active] : []), ...draining];
     const problem = clash(pool, known);
     if (problem !== undefined) throw new PoolOverlapError(problem);
     const others = known.filter(({ id }) => id !== pool.id);
-    if (isSame(active, pool)) return others;
+    if (isSame(active, pool)) {
+      if (isUnpinned) await pinAll(source, pool, signal);
+      return others;
+    }
+    await pinningsIn(source, pool, signal);
     const before = known.find(({ id }) => id === pool.id);
     const items = activation(source.table, pool, before, active);
     try {
       await source.client.send(new TransactWriteItemsCommand({ TransactItems: items }), { abortSignal: signal });
+      await pinAll(source, pool, signal);
       return others;
     } catch (error) {
       // Somebody else activated a pool meanwhile: theirs may be ours, or clash with it.

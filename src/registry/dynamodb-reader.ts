@@ -1,13 +1,14 @@
-import { LRUCache } from 'lru-cache';
 import type { HostAnswer } from '../table/host.ts';
 import type { View } from '../table/view.ts';
 import { visibleHost } from '../table/visible.ts';
-import { type Pool, slotOfAddress } from '../vip/pool.ts';
+import { slotOfAddress } from '../vip/pool.ts';
+import { ItemCache, Unreadable } from './dynamodb-item-cache.ts';
 import { decodeHolder, decodeRecord, type Item, ItemFormatError } from './dynamodb-items.ts';
-import { readPools } from './dynamodb-open.ts';
+import { PoolCache } from './dynamodb-pool-cache.ts';
 import { decodeFindable, decodeScopes } from './dynamodb-retirement.ts';
-import { batchGet, type TableClient } from './dynamodb-snapshot.ts';
+import type { TableClient } from './dynamodb-snapshot.ts';
 import { belowItem, hostItem, hostOfPartition, type ItemKey, keyText, SUFFIXES, vipItem } from './keys.ts';
+import { Outage } from './outage.ts';
 import type { FindRequest, Found, Holder, RegistryReader, VipPrefixes } from './reader.ts';
 import { mayBeRegistered, namesAbove, type SuffixSet } from './suffixes.ts';
 
@@ -18,6 +19,8 @@ export interface ReaderOptions {
   readonly staleMaxMs: number;
   /** Of the deadline of a query, the part that reading may take. */
   readonly budgetMs?: number;
+  /** Told of every read that failed, also where what is known still answers. */
+  readonly readFailed?: () => void;
   readonly now?: () => number;
 }
 
@@ -27,77 +30,7 @@ export interface CachingReader extends RegistryReader {
   expire(hosts: Iterable<string>): void;
 }
 
-interface Cached<T> {
-  readonly value: T;
-  readonly readAt: number;
-}
-
-/** Items kept between queries, absent ones too: names are attacker-chosen, and items as large as their users make them. */
-const MOST_ITEMS = 50_000;
-const MOST_OCTETS = 64 * 1024 * 1024;
-/** An entry of the cache without an item, and an attribute of an item, as they take up memory. */
-const ENTRY_OCTETS = 300;
-const ATTRIBUTE_OCTETS = 500;
 const BUDGET_MS = 1200;
-
-class Unreadable extends Error {
-  override readonly name = 'Unreadable';
-}
-
-/** Items of the table with their age: current, or stale when they cannot be read again. */
-class ItemCache {
-  readonly #source: TableClient;
-  readonly #options: Required<ReaderOptions>;
-  readonly #items = new LRUCache<string, Cached<Item | null>>({
-    max: MOST_ITEMS,
-    maxSize: MOST_OCTETS,
-    sizeCalculation: ({ value }) => ENTRY_OCTETS + ATTRIBUTE_OCTETS * (value ? Object.keys(value).length : 0),
-  });
-
-  constructor(source: TableClient, options: Required<ReaderOptions>) {
-    this.#source = source;
-    this.#options = options;
-  }
-
-  /** Each key's item, read in one round trip where it is not current. */
-  async get(
-    keys: readonly ItemKey[],
-    signal: AbortSignal,
-  ): Promise<{ items: Map<string, Item | null>; stale: boolean }> {
-    const wanted = keys.filter((key) => !this.#isCurrent(key));
-    const stale = wanted.length > 0 && !(await this.#read(wanted, signal));
-    const oldest = this.#options.now() - this.#options.staleMaxMs;
-    const items = new Map<string, Item | null>();
-    for (const key of keys) {
-      const cached = this.#items.get(keyText(key));
-      if (!cached || (stale && cached.readAt < oldest)) throw new Unreadable();
-      items.set(keyText(key), cached.value);
-    }
-    return { items, stale };
-  }
-
-  expire(key: ItemKey): void {
-    const cached = this.#items.peek(keyText(key));
-    if (cached) this.#items.set(keyText(key), { ...cached, readAt: cached.readAt - this.#options.registryCacheMs });
-  }
-
-  #isCurrent(key: ItemKey): boolean {
-    const cached = this.#items.get(keyText(key));
-    return cached !== undefined && cached.readAt > this.#options.now() - this.#options.registryCacheMs;
-  }
-
-  async #read(keys: readonly ItemKey[], signal: AbortSignal): Promise<boolean> {
-    const readAt = this.#options.now();
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(this.#options.budgetMs)]);
-    try {
-      const items = await batchGet(this.#source, keys, false, limited);
-      for (const [key, value] of items) this.#items.set(key, { value, readAt });
-      return true;
-    } catch {
-      return false;
-    }
-  }
-}
 
 /** Remembers what an item was decoded to for as long as the item itself is kept. */
 function onceEach<T>(decode: (item: Item) => T): (item: Item) => T {
@@ -119,19 +52,37 @@ const NO_SUFFIXES: SuffixSet = new Set();
 const existsBelow = (item: Item | null | undefined, view: View): boolean =>
   item != null && [...decodeScopes(item)].some((scope) => scope === '*' || scope === view.namespace);
 
+/** The signal of a query, or the end of the part of its time that reading may take; that begins when first asked. */
+function limitOf(signal: AbortSignal, budgetMs: number): () => AbortSignal {
+  let limit: AbortSignal | undefined;
+  return () => {
+    limit ??= AbortSignal.any([signal, AbortSignal.timeout(budgetMs)]);
+    return limit;
+  };
+}
+
+/** An item that makes no sense is as good as one that cannot be read: what it means is not known. */
+function orUnavailable(error: unknown): { readonly state: 'unavailable' } {
+  if (error instanceof Unreadable || error instanceof ItemFormatError) return { state: 'unavailable' };
+  throw error;
+}
+
 /** The reader over DynamoDB: eventually consistent reads, cached, all candidates of a question in one BatchGetItem. */
 export function createDynamoDbReader(source: TableClient, given: ReaderOptions): CachingReader {
-  const options = { budgetMs: BUDGET_MS, now: Date.now, ...given };
-  const cache = new ItemCache(source, options);
-  let pools: Cached<readonly Pool[]> | undefined;
+  const options = { budgetMs: BUDGET_MS, readFailed: () => undefined, now: Date.now, ...given };
+  const outage = new Outage(options.now, options.readFailed);
+  const cache = new ItemCache(source, outage, options);
+  const pools = new PoolCache(source, outage, options);
 
-  async function find(request: FindRequest, view: View, signal: AbortSignal): Promise<Found> {
-    const suffixes = await cache.get([SUFFIXES], signal);
+  async function find({ hosts: asked, below }: FindRequest, view: View, limit: () => AbortSignal): Promise<Found> {
+    const suffixes = await cache.get([SUFFIXES], limit);
     const item = suffixes.items.get(keyText(SUFFIXES));
     const members = item ? suffixesOf(item) : NO_SUFFIXES;
-    const hosts = request.hosts.filter((host) => mayBeRegistered(members, host));
-    const below = request.below === undefined ? [] : [belowItem(request.below)];
-    const { items, stale } = await cache.get([...hosts.map(hostItem), ...below], signal);
+    const hosts = asked.filter((host) => mayBeRegistered(members, host));
+    const { items, stale } = await cache.get(
+      [...hosts.map(hostItem), ...(below === undefined ? [] : [belowItem(below)])],
+      limit,
+    );
     const answers = new Map<string, HostAnswer>();
     for (const host of hosts) {
       const found = items.get(keyText(hostItem(host)));
@@ -142,55 +93,43 @@ export function createDynamoDbReader(source: TableClient, given: ReaderOptions):
       state: 'known',
       stale: stale || suffixes.stale,
       hosts: answers,
-      existsBelow: request.below !== undefined && existsBelow(items.get(keyText(belowItem(request.below))), view),
+      existsBelow: below !== undefined && existsBelow(items.get(keyText(belowItem(below))), view),
     };
   }
 
-  async function knownPools(signal: AbortSignal): Promise<readonly Pool[]> {
-    const oldest = options.now() - options.registryCacheMs;
-    if (pools && pools.readAt > oldest) return pools.value;
-    try {
-      const { active, draining } = await readPools(source, signal);
-      pools = { value: active ? [active, ...draining] : draining, readAt: options.now() };
-    } catch {
-      if (!pools) throw new Unreadable();
-    }
-    return pools.value;
-  }
-
-  async function vipPrefixes(signal: AbortSignal): Promise<VipPrefixes> {
-    const prefixes = (await knownPools(signal)).flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]);
+  async function vipPrefixes(limit: () => AbortSignal): Promise<VipPrefixes> {
+    const prefixes = (await pools.get(limit)).flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]);
     return { state: 'known', prefixes };
   }
 
-  async function holderOf(address: string, view: View, signal: AbortSignal): Promise<Holder> {
-    for (const pool of await knownPools(signal)) {
+  async function holderOf(address: string, view: View, limit: () => AbortSignal): Promise<Holder> {
+    for (const pool of await pools.get(limit)) {
       const slot = slotOfAddress(pool, address);
-      if (slot === undefined) continue;
-      const key = vipItem(pool.id, slot);
-      const { items, stale } = await cache.get([key], signal);
-      const item = items.get(keyText(key));
-      if (!item) return { state: 'free', stale };
-      const { host } = decodeHolder(item);
-      const found = await find({ hosts: [host] }, view, signal);
-      if (found.state !== 'known') return found;
-      const answer = found.hosts.get(host);
-      const held = answer?.vip && answer.addresses.includes(address);
-      return held ? { state: 'held', host, stale: found.stale } : { state: 'free', stale: found.stale };
+      if (slot !== undefined) return holderOfSlot(vipItem(pool.id, slot), address, view, limit);
     }
     return { state: 'free', stale: false };
   }
 
-  /** An item that makes no sense is as good as one that cannot be read: what it means is not known. */
-  const orUnavailable = (error: unknown): { readonly state: 'unavailable' } => {
-    if (error instanceof Unreadable || error instanceof ItemFormatError) return { state: 'unavailable' };
-    throw error;
-  };
+  /** Two reads for every address: one that is nobody's must cost what one costs whose host the view may not see. */
+  async function holderOfSlot(vip: ItemKey, address: string, view: View, limit: () => AbortSignal): Promise<Holder> {
+    const slot = await cache.get([vip], limit);
+    const held = slot.items.get(keyText(vip));
+    // No host has the name of an address.
+    const host = held ? decodeHolder(held).host : address;
+    const { items, stale: hostStale } = await cache.get([hostItem(host)], limit);
+    const record = items.get(keyText(hostItem(host)));
+    const answer = record ? visibleHost(recordOf(record), view) : undefined;
+    const stale = slot.stale || hostStale;
+    return answer?.vip && answer.addresses.includes(address)
+      ? { state: 'held', host, stale }
+      : { state: 'free', stale };
+  }
 
+  const limitFor = (signal: AbortSignal) => limitOf(signal, options.budgetMs);
   return {
-    find: (request, view, signal) => find(request, view, signal).catch(orUnavailable),
-    vipPrefixes: (signal) => vipPrefixes(signal).catch(orUnavailable),
-    holderOf: (address, view, signal) => holderOf(address, view, signal).catch(orUnavailable),
+    find: (request, view, signal) => find(request, view, limitFor(signal)).catch(orUnavailable),
+    vipPrefixes: (signal) => vipPrefixes(limitFor(signal)).catch(orUnavailable),
+    holderOf: (address, view, signal) => holderOf(address, view, limitFor(signal)).catch(orUnavailable),
     expire(hosts) {
       cache.expire(SUFFIXES);
       for (const host of hosts) {

@@ -4,9 +4,9 @@ import {
   DeleteItemCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { marshalKey } from './dynamodb-actions.ts';
 import type { Item } from './dynamodb-items.ts';
 import type { TableClient } from './dynamodb-snapshot.ts';
+import { marshalKey } from './dynamodb-update.ts';
 import type { Finding } from './fsck.ts';
 import { hostOfPartition, type ItemKey } from './keys.ts';
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { BatchGetItemCommand, type DynamoDBClient, paginateQuery } from '@aws-sdk/client-dynamodb';
 import type { Block, KnownBlocks } from '../vip/plan.ts';
 import { blockCount, type Pool } from '../vip/pool.ts';
-import { marshalKey } from './dynamodb-actions.ts';
 import {
   ATTRIBUTE,
   decodeBlock,
@@ -12,6 +12,7 @@ import {
   decodeSuffixes,
   type Item,
 } from './dynamodb-items.ts';
+import { marshalKey } from './dynamodb-update.ts';
 import {
   BLOCK_PREFIX,
   blockItem,
@@ -140,6 +141,11 @@ export class Snapshot implements RegistryView {
     return decodeSuffixes(this.#items.get(keyText(SUFFIXES)));
   }
 
+  /** Members of the suffix set that readers honour still, and writers no more: they take up its space too. */
+  get retiringSuffixes(): number {
+    return this.#items.get(keyText(SUFFIXES))?.retiring?.NS?.length ?? 0;
+  }
+
   /** What the table says of the pool; undefined when it does not know it. */
   get pool(): { readonly ipv4: string | undefined; readonly isActive: boolean } | undefined {
     const item = this.#items.get(keyText(poolItem(this.#pool.id)));
@@ -188,10 +194,12 @@ export class Snapshot implements RegistryView {
     }
   }
 
-  /** A condition on this item failed, and this is what stands there. */
-  learn(key: ItemKey, item: Item | undefined): void {
+  /** A condition on this item failed, and this is what stands there. Whether that is news. */
+  learn(key: ItemKey, item: Item | undefined): boolean {
+    const known = this.#items.get(keyText(key));
     this.#round++;
     this.#set(keyText(key), item ?? null);
+    return !isDeepStrictEqual(known, item ?? null);
   }
 
   forget(): void {

@@ -6,6 +6,7 @@ import { type Change, type Intent, planChange } from './change.ts';
 import { keyOfAction, transactItems } from './dynamodb-actions.ts';
 import { isTransient } from './dynamodb-faults.ts';
 import { createMakeFindable, type MakeFindable } from './dynamodb-findable.ts';
+import { tooLargeEntry, tooManySuffixes } from './dynamodb-room.ts';
 import { pause, type Sleep, Snapshot, type TableClient } from './dynamodb-snapshot.ts';
 import { PoolMismatchError, RegistryUnavailableError } from './errors.ts';
 import type { Reads } from './reads.ts';
@@ -93,11 +94,21 @@ class Write {
       case 'busy':
         this.#snapshot.forget();
         return 'later';
-      case 'write':
+      case 'write': {
+        const tooLarge = this.#tooLarge(change);
+        if (tooLarge) return this.#reject(tooLarge);
         if (this.#dryRun) return outcomeOf(change);
         await this.#makeFindable(change.claims, this.#snapshot.suffixes, signal);
         return this.#commit(change, signal);
+      }
     }
+  }
+
+  /** What the items of the store have no room for. */
+  #tooLarge({ claims, actions }: CommittingChange): Rejection | undefined {
+    const { suffixes, retiringSuffixes } = this.#snapshot;
+    const { stored } = this.#snapshot.entry(this.#intent.namespace, this.#intent.name) ?? {};
+    return tooManySuffixes(claims, suffixes, retiringSuffixes) ?? tooLargeEntry(actions, stored);
   }
 
   /** Whoever meets a write that is half done finishes it, or undoes it, before giving up: nothing is left behind. */
@@ -133,11 +144,11 @@ class Write {
   /** Every block is read in a second round trip: what has to be findable before the third can be made so at once. */
   async #read(reads: Reads, signal: AbortSignal): Promise<void> {
     const { goal } = this.#intent;
-    const claims = reads.allBlocks && goal.kind === 'apply' && !this.#dryRun ? claimsOf(goal.entry) : [];
-    await Promise.all([
-      this.#snapshot.read(this.#intent, reads, signal),
-      this.#makeFindable(claims, this.#snapshot.suffixes, signal),
-    ]);
+    const isEarly = reads.allBlocks && goal.kind === 'apply' && !this.#dryRun;
+    const { suffixes, retiringSuffixes } = this.#snapshot;
+    const wanted = isEarly ? claimsOf(goal.entry) : [];
+    const claims = tooManySuffixes(wanted, suffixes, retiringSuffixes) ? [] : wanted;
+    await Promise.all([this.#snapshot.read(this.#intent, reads, signal), this.#makeFindable(claims, suffixes, signal)]);
   }
 
   #commit(change: CommittingChange, signal: AbortSignal): Promise<WriteOutcome | Again> {
@@ -168,9 +179,11 @@ class Write {
       const reason = reasons[index];
       return reason?.Code === 'ConditionalCheckFailed' ? [{ key: keyOfAction(action), item: reason.Item }] : [];
     });
-    for (const { key, item } of failed) this.#snapshot.learn(key, item);
-    if (failed.length > 0) return 'again';
-    this.#unsettled = sent;
+    const news = failed.filter(({ key, item }) => this.#snapshot.learn(key, item));
+    if (news.length > 0) return 'again';
+    // Nothing was learnt: the same plan again would fail the same way, and at once.
+    if (failed.length > 0) this.#snapshot.forget();
+    else this.#unsettled = sent;
     return 'later';
   }
 }
@@ -179,6 +192,7 @@ const outcomeOf = (change: CommittingChange): WriteOutcome => ({
   kind: change.outcome,
   entry: change.entry,
   hosts: change.hosts,
+  ...(change.warnings.length > 0 ? { warnings: change.warnings } : {}),
 });
 
 /** The writer over a DynamoDB table that `openRegistry` has prepared. */

@@ -23,3 +23,11 @@ export class PoolMismatchError extends Error {
     this.active = active;
   }
 }
+
+/**
+ * The prefixes of the setting do not go with what the table holds: a pool of earlier settings, so that one address could
+ * get two holders, or an entry that writes too much of them itself.
+ */
+export class PoolOverlapError extends Error {
+  override readonly name = 'PoolOverlapError';
+}

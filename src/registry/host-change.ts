@@ -1,5 +1,6 @@
 import type { HostClaim } from '../serviceentry/claim.ts';
 import type { HostCondition } from './action.ts';
+import { meet } from './scopes.ts';
 import { type HeldVip, type HostState, NO_NAMESPACE, signatureOf } from './state.ts';
 import type { Rejection } from './writer.ts';
 
@@ -35,6 +36,21 @@ function portClash(claim: HostClaim, other: HostClaim): string | undefined {
     }
   }
   return undefined;
+}
+
+/** Entries of different namespaces may disagree; whoever sees both gets one of them (Istio's IST0177). */
+export function protocolCautions(claim: HostClaim, { claims }: HostState): string[] {
+  const strangers = [...claims.values()].filter((other) => other.namespace !== claim.namespace && meet(claim, other));
+  return strangers.flatMap((other) =>
+    claim.ports.flatMap(({ number, protocol }) => {
+      const theirs = other.ports.find((port) => port.number === number);
+      if (!theirs || theirs.protocol === protocol) return [];
+      return (
+        `spec.ports: port ${number} of host "${claim.host}" is ${protocol || 'unset'} here and ${theirs.protocol || 'unset'} in ` +
+        `ServiceEntry ${other.namespace}/${other.entry}, and a namespace that sees both goes by one of them`
+      );
+    }),
+  );
 }
 
 /** Two entries of a namespace share a host only if one listener table can serve both. */

@@ -5,12 +5,19 @@ export interface ItemKey {
   readonly sk: string;
 }
 
-/** Commits to one counter item are serialised by the store; 64 of them keep strangers apart. */
-const COUNTERS = 64;
+/**
+ * Two commits to one counter at the same instant conflict, so there are many; but as few as one Query reads for half a
+ * unit, which is 4 KB: everybody who looks for changes pays it.
+ */
+const COUNTERS = 128;
 
 export const ENTRIES = 'entries';
 export const POOLS = 'pools';
 export const CHANGES = 'changes';
+/** Client and administrator tokens, by their SHA-256. */
+export const TOKENS = 'tokens';
+/** IAM roles and users, by their ARN. */
+export const PRINCIPALS = 'principals';
 
 const padded = (number: number, digits: number): string => String(number).padStart(digits, '0');
 
@@ -37,7 +44,7 @@ export const SUFFIXES: ItemKey = { pk: 'registry', sk: 'suffixes' };
 
 export function counterItem(namespace: string, name: string): ItemKey {
   const hash = createHash('sha256').update(`${namespace}/${name}`).digest();
-  return { pk: CHANGES, sk: padded(hash.readUInt32BE() % COUNTERS, 2) };
+  return { pk: CHANGES, sk: padded(hash.readUInt32BE() % COUNTERS, 3) };
 }
 
 /** One text per item, for maps. */

@@ -9,6 +9,8 @@ import type { EntryState, PendingWrite, RegistryView } from './state.ts';
 
 /** TransactWriteItems takes 100 items; one is the entry, one the change counter. */
 const LARGEST_TRANSACTION = 98;
+/** And 4 MB of items as they will be: what the hosts leave of it is enough for the entry (400 KB) and the blocks. */
+const MOST_HOST_OCTETS = 2.5 * 1024 * 1024;
 
 /** A writer that is still alive has finished or given up by then. */
 const PENDING_MS = 60_000;
@@ -45,22 +47,32 @@ function finalAction({ intent, state, entry }: Work): EntryAction {
  * As much as one transaction carries. What is added comes first, then what is taken away: when the first removal is
  * committed nothing is left that could be refused, so a write is undone only while it has removed nothing.
  */
-function firstPart({ work, pins }: Work): Part & { readonly isAll: boolean } {
-  const units: (Part & { readonly cost: number })[] = [
-    ...work.filter((step) => step.after).map((step) => ({ steps: [step], pins: [], cost: costOf(step) })),
-    ...pins.filter(({ kind }) => kind === 'pin').map((pin) => ({ steps: [], pins: [pin], cost: 1 })),
-    ...work.filter((step) => !step.after).map((step) => ({ steps: [step], pins: [], cost: costOf(step) })),
-    ...pins.filter(({ kind }) => kind === 'unpin').map((pin) => ({ steps: [], pins: [pin], cost: 1 })),
+function firstPart({ work, pins }: Work, registry: RegistryView): Part & { readonly isAll: boolean } {
+  const units: Part[] = [
+    ...work.filter((step) => step.after).map((step) => ({ steps: [step], pins: [] })),
+    ...pins.filter(({ kind }) => kind === 'pin').map((pin) => ({ steps: [], pins: [pin] })),
+    ...work.filter((step) => !step.after).map((step) => ({ steps: [step], pins: [] })),
+    ...pins.filter(({ kind }) => kind === 'unpin').map((pin) => ({ steps: [], pins: [pin] })),
   ];
   const fitting: Part[] = [];
-  let cost = 0;
+  let items = 0;
+  let octets = 0;
   for (const unit of units) {
-    cost += unit.cost;
-    if (cost > LARGEST_TRANSACTION) break;
+    items += unit.pins.length;
+    for (const step of unit.steps) {
+      items += costOf(step);
+      octets += hostOctets(step, registry);
+    }
+    if (items > LARGEST_TRANSACTION || octets > MOST_HOST_OCTETS) break;
     fitting.push(unit);
   }
   const [steps, pinned] = [fitting.flatMap((part) => part.steps), fitting.flatMap((part) => part.pins)];
   return { steps, pins: pinned, isAll: fitting.length === units.length };
+}
+
+function hostOctets({ host, after }: SettledStep, registry: RegistryView): number {
+  const claims = [...(registry.host(host)?.claims.values() ?? [])];
+  return Buffer.byteLength(JSON.stringify([...claims, after]));
 }
 
 /** Repeated announcements of the same leave the same behind. */
@@ -78,7 +90,7 @@ export function nextTransaction(
 ): { stage: 'begin' | 'part' | 'final'; actions: readonly Action[] } {
   const { intent, state, entry } = work;
   const item = { on: 'entry', namespace: intent.namespace, name: intent.name } as const;
-  const part = firstPart(work);
+  const part = firstPart(work, registry);
   const actions = assembleActions(intent, part, work.pins, registry, context);
   const isOurs = state.pending?.writeId === context.writeId;
   if (part.isAll && (isOurs || !state.pending)) return { stage: 'final', actions: [finalAction(work), ...actions] };

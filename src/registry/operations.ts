@@ -39,6 +39,12 @@ export interface VipReport {
 
 /** The pools from an operator's side, read consistently. */
 export interface PoolReader {
+  /**
+   * All pools with their figures, from their blocks: one item for 256 addresses, at most 4,096 of them in a pool. A
+   * block is some 1 KB when it is full, and 20 KB when all of it is released and kept, so the default pool costs 1 read
+   * unit while it is empty, 64 when it is full and 1,200 at the very most, in one to five pages. Not for every
+   * scrape: callers that ask by the clock keep the answer for 30 s or more.
+   */
   pools(signal: AbortSignal): Promise<readonly PoolReport[]>;
   /** Undefined when the address (of either family) is in no pool. */
   vip(address: string, signal: AbortSignal): Promise<VipReport | undefined>;

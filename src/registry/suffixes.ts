@@ -1,15 +1,28 @@
 import { createHash } from 'node:crypto';
-import { type DomainName, labelsOf, parentOf, parseName } from '../dns/name.ts';
+import { type DomainName, labelsOf, parseName } from '../dns/name.ts';
+
+export { namesAbove } from '../table/names-above.ts';
 
 /**
  * Which names can be registered at all, so that a public name costs no read: 32-bit hashes of each host's last two
- * labels (one, if it has one), and of a wildcard host's whole parent. A collision costs a read, never an answer.
+ * labels (one, if it has one, or if that one is no public domain), and of a wildcard host's whole parent. A collision
+ * costs a read, never an answer.
  */
 export type SuffixSet = ReadonlySet<number>;
 
 const hashOf = (name: string): number => createHash('sha256').update(name).digest().readUInt32BE();
 
-const lastTwoLabels = (name: DomainName): string => labelsOf(name).slice(-2).join('.');
+/**
+ * Top-level domains that are set aside for private use, by ICANN (2024-07-29) and RFC 6762 section 3 and appendix G:
+ * hosts stand right below them by the thousand, and no public name ends in one. Readers and writers of one table must
+ * agree on this list.
+ */
+const PRIVATE: ReadonlySet<string> = new Set(['internal', 'local', 'intranet', 'private', 'corp', 'home', 'lan']);
+
+function suffixOf(name: DomainName): string {
+  const labels = labelsOf(name);
+  return labels.slice(PRIVATE.has(labels.at(-1) ?? '') ? -1 : -2).join('.');
+}
 
 const wildcardParent = (host: string): string | undefined => (host.startsWith('*.') ? host.slice(2) : undefined);
 
@@ -18,7 +31,7 @@ export function suffixMembers(host: string): number[] {
   const parent = wildcardParent(host);
   const name = parseName(parent ?? host);
   if (!name) return [];
-  const members = new Set([hashOf(lastTwoLabels(name))]);
+  const members = new Set([hashOf(suffixOf(name))]);
   if (parent !== undefined) members.add(hashOf(parent));
   return [...members];
 }
@@ -28,17 +41,5 @@ export function mayBeRegistered(set: SuffixSet, host: string): boolean {
   const parent = wildcardParent(host);
   if (parent !== undefined) return set.has(hashOf(parent));
   const name = parseName(host);
-  return name !== undefined && set.has(hashOf(lastTwoLabels(name)));
-}
-
-/** Names above a host, of at least two labels: they exist as soon as the host does (RFC 8020, RFC 4592 section 2.2.2). */
-export function namesAbove(host: string): DomainName[] {
-  const names: DomainName[] = [];
-  const start = parseName(wildcardParent(host) ?? host);
-  let name = wildcardParent(host) === undefined && start ? parentOf(start) : start;
-  while (name && labelsOf(name).length >= 2) {
-    names.push(name);
-    name = parentOf(name);
-  }
-  return names;
+  return name !== undefined && set.has(hashOf(suffixOf(name)));
 }

@@ -39,6 +39,8 @@ export type WriteOutcome =
       readonly entry: ServiceEntry;
       /** Hosts whose answers may have changed. */
       readonly hosts: readonly string[];
+      /** What its author should know of other entries, and nothing forbids. */
+      readonly warnings?: readonly string[];
     }
   | Rejection;
 
@@ -55,6 +57,19 @@ export interface EntryReader {
   get(namespace: string, name: string, signal: AbortSignal): Promise<ServiceEntry | undefined>;
   /** Sorted by namespace and name; of all namespaces when `namespace` is absent. */
   list(namespace: string | undefined, signal: AbortSignal): Promise<EntryList>;
+  /** The same entries one after the other, so that who has seen enough may stop. */
+  scan(range: EntryRange, signal: AbortSignal): AsyncIterable<ServiceEntry>;
+  /** That of a list read now, at the cost of one small read. */
+  resourceVersion(signal: AbortSignal): Promise<string>;
+}
+
+export interface EntryRange {
+  /** All namespaces when absent. */
+  readonly namespace?: string;
+  /** Only what comes after this entry, which need not be there any more. */
+  readonly after?: { readonly namespace: string; readonly name: string };
+  /** Entries of one read, where fewer than a whole page will do. */
+  readonly pageSize?: number;
 }
 
 export interface EntryList {

@@ -1,4 +1,4 @@
-import { type DomainName, isAtOrBelow, labelsOf, parentOf, parseName } from '../dns/name.ts';
+import { type DomainName, isAtOrBelow, labelsOf, parentOf, parseName, ROOT } from '../dns/name.ts';
 
 /** One way in which a name could belong to a registered host. */
 export interface Candidate {
@@ -12,8 +12,9 @@ export interface Candidate {
   readonly searched: boolean;
 }
 
-function matchingHosts(name: DomainName): string[] {
-  const hosts: string[] = [name];
+/** Wildcard hosts that match the name, the longest suffix first. */
+function wildcardsOver(name: DomainName): string[] {
+  const hosts: string[] = [];
   for (let above = parentOf(name); above !== undefined && labelsOf(above).length > 0; above = parentOf(above)) {
     hosts.push(`*.${above}`);
   }
@@ -26,11 +27,18 @@ const serviceLabels = (name: DomainName): string[] => {
   return labels.slice(0, end === -1 ? labels.length : end);
 };
 
-function candidate(qname: DomainName, searched: boolean): Candidate[] {
+/**
+ * As asked, or, after labels such as `_http._tcp`, as a service of what follows them. Where nobody has registered that,
+ * underscores are ordinary: `_dmarc.wild.example` is a name below `*.wild.example` (RFC 4592 section 2.1.3).
+ */
+function readings(qname: DomainName, searched: boolean): Candidate[] {
+  if (qname === ROOT) return [];
   const service = serviceLabels(qname);
+  const whole = { name: qname, hosts: wildcardsOver(qname), service: [], searched };
+  if (service.length === 0) return [{ ...whole, hosts: [qname, ...whole.hosts] }];
   const name = parseName(labelsOf(qname).slice(service.length).join('.'));
-  if (!name || labelsOf(name).length === 0) return [];
-  return [{ name, hosts: matchingHosts(name), service, searched }];
+  if (!name || labelsOf(name).length === 0) return [whole];
+  return [{ name, hosts: [name, ...wildcardsOver(name)], service, searched }, whole];
 }
 
 /** `qname` without `domain`, or undefined when it is not below it. */
@@ -44,7 +52,7 @@ export function candidatesOf(qname: DomainName, searchDomains: readonly string[]
   const searched = searchDomains.flatMap((text) => {
     const domain = parseName(text);
     const name = domain && without(qname, domain);
-    return name ? candidate(name, true) : [];
+    return name ? readings(name, true) : [];
   });
-  return [...candidate(qname, false), ...searched];
+  return [...readings(qname, false), ...searched];
 }

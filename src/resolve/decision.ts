@@ -12,7 +12,15 @@ export type Decision =
       readonly records: readonly ResourceRecord[];
       readonly stale: boolean;
     }
-  | { readonly kind: 'noData' | 'nxDomain'; readonly by: DecidedBy; readonly zone: DomainName; readonly stale: boolean }
+  | {
+      readonly kind: 'noData' | 'nxDomain';
+      readonly by: DecidedBy;
+      /** Where the SOA stands. */
+      readonly zone: DomainName;
+      readonly stale: boolean;
+      /** The qname is another name for the one that has no data (RFC 2308 section 2.2). */
+      readonly alias?: ResourceRecord;
+    }
   | { readonly kind: 'forward' }
   /** The view does not forward; final (EDE 18). */
   | { readonly kind: 'refused' }

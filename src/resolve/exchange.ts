@@ -1,6 +1,8 @@
 import { hash } from 'node:crypto';
 import type { AnswerCache } from '../cache/answer-cache.ts';
+import { EdeCode, Rcode } from '../dns/constants.ts';
 import { type DnsQuery, decodeQuery } from '../dns/query.ts';
+import { encodeResponse } from '../dns/response.ts';
 import type { View } from '../table/view.ts';
 import type { Resolution, Resolver } from './resolver.ts';
 
@@ -13,6 +15,14 @@ export interface CacheCounters {
   readonly misses: number;
   /** Answers past their end, because the upstreams failed. */
   readonly stale: number;
+}
+
+/** Told of every query at once: what it does comes on top of each answer's time. */
+export interface QueryObserver {
+  /** Answered from the cache without anything to wait for. */
+  cached(response: Uint8Array): void;
+  resolved(resolution: Resolution, elapsedMs: number): void;
+  malformed(): void;
 }
 
 /** A query in, a response out, both as octets: what HTTP, UDP and TCP carry. */
@@ -28,7 +38,7 @@ const SCOPE_LENGTH = 16;
 const scopes = new WeakMap<View, string>();
 
 /** What tells the answers for one view from those for another. */
-function scopeOf(view: View): string {
+export function scopeOf(view: View): string {
   const known = scopes.get(view);
   if (known !== undefined) return known;
   const { namespace, searchDomains, clusterDomain, families, vips, forwardUnknown } = view;
@@ -38,13 +48,29 @@ function scopeOf(view: View): string {
   return scope;
 }
 
+/**
+ * Queries that wait for the registry or an upstream at the same time, each for a second or two and some kilobytes. What
+ * comes on top is told to come back: a flood of new names must not cost all the memory, nor the cached answers of others.
+ */
+const MOST_UNDER_WAY = 10_000;
+const OVERLOADED = { code: EdeCode.notReady, text: 'too many queries are under way' };
+
+const overloaded = (query: DnsQuery): Resolution => ({
+  wire: encodeResponse(query, { rcode: Rcode.servFail, ede: OVERLOADED }),
+  source: 'error',
+  maxAge: undefined,
+});
+
 /** The cache, if there is one, before the decoder and the resolver. */
-export function createExchange(resolver: Resolver, cache: AnswerCache | undefined): Exchange {
+export function createExchange(resolver: Resolver, cache: AnswerCache | undefined, observer?: QueryObserver): Exchange {
   const counters = { hits: 0, misses: 0, stale: 0 };
+  let underWay = 0;
 
   async function resolve(query: DnsQuery, view: View, scope: string, signal: AbortSignal): Promise<Resolution> {
+    const started = performance.now();
     const generation = cache?.generation ?? 0;
-    const resolution = await resolver.resolve(query, view, signal);
+    underWay++;
+    const resolution = await resolver.resolve(query, view, signal).finally(() => underWay--);
     const { source, wire, maxAge } = resolution;
     if (source === 'cache') counters.hits++;
     else if (source === 'stale') counters.stale++;
@@ -52,6 +78,7 @@ export function createExchange(resolver: Resolver, cache: AnswerCache | undefine
     if (source === 'registry' || source === 'special') {
       if (maxAge !== undefined) cache?.keepOwned(query.wire, scope, wire, maxAge, generation);
     } else if (source !== 'error') cache?.keepForwarding(query.wire, scope, generation);
+    observer?.resolved(resolution, performance.now() - started);
     return resolution;
   }
 
@@ -62,10 +89,16 @@ export function createExchange(resolver: Resolver, cache: AnswerCache | undefine
       const cached = cache?.find(wire, scope);
       if (cached !== undefined) {
         counters.hits++;
+        observer?.cached(cached.wire);
         return { wire: cached.wire, source: 'cache', maxAge: cached.maxAge };
       }
       const decoded = decodeQuery(wire);
-      return decoded.ok ? resolve(decoded.query, view, scope, deadline()) : { malformed: decoded.reason };
+      if (decoded.ok) {
+        if (underWay >= MOST_UNDER_WAY) return overloaded(decoded.query);
+        return resolve(decoded.query, view, scope, deadline());
+      }
+      observer?.malformed();
+      return { malformed: decoded.reason };
     },
   };
 }

@@ -4,7 +4,7 @@ import type { DnsQuery } from '../dns/query.ts';
 import { relayResponse } from '../dns/relayed-response.ts';
 import { encodeResponse } from '../dns/response.ts';
 import { cacheSeconds, rcodeOf } from '../dns/walk.ts';
-import type { Forwarded, Forwarder } from '../forward/forwarder.ts';
+import type { Forwarded, Forwarder, UpstreamFailure } from '../forward/forwarder.ts';
 import type { Resolution } from './resolver.ts';
 
 export interface ForwardPorts {
@@ -27,7 +27,7 @@ export async function forwardedAnswer(
   if (forwarded.ok) {
     const wire = relayResponse(query, forwarded.wire, { age: forwarded.age });
     cache?.keepForwarded(query.wire, wire);
-    return { wire, source: 'forwarded', maxAge: cacheSeconds(wire) };
+    return { wire, source: 'forwarded', maxAge: cacheSeconds(wire), upstream: forwarded.upstream };
   }
   const stale = cache?.stale(query.wire);
   if (stale) return staleResolution(query, stale.wire);
@@ -44,15 +44,19 @@ function staleResolution(query: DnsQuery, response: Buffer): Resolution {
   return { wire, source: 'stale', maxAge: cacheSeconds(wire) };
 }
 
-/** All upstreams failed: the last one's own SERVFAIL tells more than one of ours. */
+/**
+ * All upstreams failed: the last one's own SERVFAIL tells more than one of ours. A REFUSED is not handed on: from us it
+ * would mean that this view may not ask, and stub resolvers take it as final.
+ */
 function failedForward(query: DnsQuery, { failures }: Failed): Buffer {
-  const own = failures.findLast((failure) => failure.wire !== undefined)?.wire;
+  const own = failures.findLast(({ wire }) => wire !== undefined && rcodeOf(wire) === Rcode.servFail)?.wire;
   if (own) return relayResponse(query, own);
-  const unreachable = failures.every((failure) => failure.kind === 'timeout' || failure.kind === 'transport');
-  const code = unreachable ? EdeCode.noReachableAuthority : EdeCode.networkError;
-  const text =
-    failures.length === 0
-      ? 'no upstream is configured'
-      : `upstreams failed: ${failures.map((failure) => failure.kind).join(', ')}`;
+  const code = failures.every(wasNotServed) ? EdeCode.noReachableAuthority : EdeCode.networkError;
+  const met = failures.map(({ kind, message }) => (kind === 'rcode' ? message : kind));
+  const text = met.length === 0 ? 'no upstream is configured' : `upstreams failed: ${met.join(', ')}`;
   return encodeResponse(query, { rcode: Rcode.servFail, ede: { code, text } });
 }
+
+/** RFC 8914 section 4.23: not reached, or refused. */
+const wasNotServed = ({ kind }: UpstreamFailure): boolean =>
+  kind === 'timeout' || kind === 'transport' || kind === 'rcode';

@@ -91,10 +91,13 @@ export function ownedDecision(
   const target = service === '' ? candidate.name : (parseName(`${service}.${candidate.name}`) ?? candidate.name);
   const owner = candidate.searched ? target : qname;
   const own = service === '' ? hostRecords(match, qtype, owner, ttl, random) : serviceRecords(match, qtype, owner, ttl);
-  const alias: ResourceRecord[] = candidate.searched ? [{ type: 'CNAME', owner: qname, ttl, target }] : [];
-  const records = [...alias, ...(qtype === RRType.CNAME ? [] : own)];
-  if (own.length > 0 || (candidate.searched && qtype === RRType.CNAME)) {
-    return { kind: 'answer', by: 'registry', records, stale };
+  if (!candidate.searched) {
+    if (own.length > 0) return { kind: 'answer', by: 'registry', records: own, stale };
+    return { kind: 'noData', by: 'registry', zone: zoneOf(match), stale };
   }
-  return { kind: 'noData', by: 'registry', zone: zoneOf(match), stale };
+  const alias: ResourceRecord = { type: 'CNAME', owner: qname, ttl, target };
+  if (own.length > 0 || qtype === RRType.CNAME) {
+    return { kind: 'answer', by: 'registry', records: [alias, ...own], stale };
+  }
+  return { kind: 'noData', by: 'registry', zone: zoneOf(match), stale, alias };
 }

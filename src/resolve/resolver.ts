@@ -20,6 +20,8 @@ export interface Resolution {
   readonly source: AnswerSource;
   /** Seconds that HTTP may keep it (RFC 8484 section 5.1); undefined: not at all. */
   readonly maxAge: number | undefined;
+  /** With source `forwarded`: who was asked. */
+  readonly upstream?: string;
 }
 
 export interface Resolver {
@@ -63,6 +65,7 @@ function contentOf(decision: Exclude<Decision, { kind: 'forward' }>, negativeTtl
       return {
         rcode: decision.kind === 'noData' ? Rcode.noError : Rcode.nxDomain,
         aa: true,
+        ...(decision.alias ? { answers: [decision.alias] } : {}),
         authorities: [negativeSoa(decision.zone, ttl)],
         ...(decision.stale ? { ede: STALE } : {}),
       };

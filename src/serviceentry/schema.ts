@@ -21,32 +21,48 @@ const optionalText = z.string().exactOptional();
 const timeStamp = z.iso.datetime({ offset: true }).exactOptional();
 
 const port = z.strictObject({
-  name: z.string().max(256),
-  number: z.int(),
-  protocol: z.string().max(256).exactOptional(),
-  targetPort: z.int().exactOptional(),
+  name: z.string().max(256).describe('Label of the port, unique within the entry.'),
+  number: z.int().describe('A port number, 1 to 65535, unique within the entry.'),
+  protocol: z.string().max(256).describe('HTTP, HTTPS, GRPC, HTTP2, MONGO, TCP, TLS or UDP.').exactOptional(),
+  targetPort: z.int().describe('The port at the endpoints, where it is another one.').exactOptional(),
 });
 
 const endpoint = z.strictObject({
-  address: z.string().max(256).exactOptional(),
-  ports: z.record(z.string(), z.int()).exactOptional(),
+  address: z.string().max(256).describe('An IP address, a host name, or unix:///path.').exactOptional(),
+  ports: z.record(z.string(), z.int()).describe('Port numbers of this endpoint, by port name.').exactOptional(),
   labels: optionalTexts,
-  network: z.string().max(2048).exactOptional(),
-  locality: z.string().max(2048).exactOptional(),
-  weight: z.int().min(0).max(4_294_967_295).exactOptional(),
-  serviceAccount: z.string().max(253).exactOptional(),
+  network: z.string().max(2048).describe('The network that the endpoint is in.').exactOptional(),
+  locality: z.string().max(2048).describe('region/zone/subzone of the endpoint.').exactOptional(),
+  weight: z.int().min(0).max(4_294_967_295).describe('Its share of the traffic; 0 for none.').exactOptional(),
+  serviceAccount: z.string().max(253).describe('The service account of the workload.').exactOptional(),
 });
 
 const spec = z.strictObject({
-  hosts: z.array(z.string()).min(1).max(256),
-  addresses: z.array(z.string().max(64)).max(256).exactOptional(),
-  ports: z.array(port).max(256).exactOptional(),
-  location: z.enum(['MESH_EXTERNAL', 'MESH_INTERNAL']).exactOptional(),
-  resolution: z.enum(['NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS']).exactOptional(),
-  endpoints: z.array(endpoint).max(4096).exactOptional(),
-  workloadSelector: z.strictObject({ labels: optionalTexts }).exactOptional(),
-  exportTo: z.array(z.string()).exactOptional(),
-  subjectAltNames: z.array(z.string()).exactOptional(),
+  hosts: z.array(z.string()).min(1).max(256).describe('The names that clients ask for: exact, or *.suffix.'),
+  addresses: z
+    .array(z.string().max(64))
+    .max(256)
+    .describe('IP addresses or CIDRs of the hosts. Without them, most hosts are given a virtual IP.')
+    .exactOptional(),
+  ports: z.array(port).max(256).describe('The ports of the service.').exactOptional(),
+  location: z
+    .enum(['MESH_EXTERNAL', 'MESH_INTERNAL'])
+    .describe('Whether the service is outside the mesh or part of it.')
+    .exactOptional(),
+  resolution: z
+    .enum(['NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS'])
+    .describe('How the endpoints of the hosts are found. NONE, the default, leaves the hosts alone.')
+    .exactOptional(),
+  endpoints: z.array(endpoint).max(4096).describe('Where the service runs.').exactOptional(),
+  workloadSelector: z
+    .strictObject({ labels: optionalTexts })
+    .describe('Selects the workloads of the service by their labels.')
+    .exactOptional(),
+  exportTo: z
+    .array(z.string())
+    .describe('Namespaces that see the entry: "*" for all, "." for its own, "~" for none, or their names.')
+    .exactOptional(),
+  subjectAltNames: z.array(z.string()).describe('Names that the server may show in its certificate.').exactOptional(),
 });
 
 const ownerReference = z.object({
@@ -84,6 +100,32 @@ const identity = {
 const kindOnly = z.object(identity);
 const serviceEntry = z.strictObject({ ...identity, metadata, spec });
 
+/** What the registry writes: never taken, but shown. */
+const status = z.object({
+  observedGeneration: z.int().exactOptional(),
+  addresses: z
+    .array(z.object({ value: z.string(), host: z.string() }))
+    .describe('The virtual IPs that hosts of the entry were given.')
+    .exactOptional(),
+  conditions: z
+    .array(
+      z.object({
+        type: z.string(),
+        status: z.enum(['True', 'False', 'Unknown']),
+        reason: optionalText,
+        message: optionalText,
+        lastTransitionTime: timeStamp,
+      }),
+    )
+    .exactOptional(),
+});
+
+/** The sections of a ServiceEntry as schemas of OpenAPI 3.0. */
+export const serviceEntrySections = () => {
+  const schemaOf = (section: z.ZodType) => z.toJSONSchema(section, { target: 'openapi-3.0', io: 'input' });
+  return { metadata: schemaOf(metadata), spec: schemaOf(spec), status: schemaOf(status) };
+};
+
 export type Shape =
   | { readonly ok: true; readonly entry: ServiceEntry }
   | {
@@ -105,6 +147,16 @@ export function checkShape(input: unknown): Shape {
     errors: problems.flatMap(fieldErrors),
     wrong: problems.filter(isWrongValue).map(({ path }) => path as PathSegment[]),
   };
+}
+
+/** Where fields stand that the kind does not know: a lenient client wants them left out. */
+export function unknownFields(input: unknown): PathSegment[][] {
+  const problems = serviceEntry.safeParse(input).error?.issues ?? [];
+  return problems
+    .flatMap((problem) =>
+      problem.code === 'unrecognized_keys' ? problem.keys.map((key) => [...problem.path, key]) : [],
+    )
+    .filter(([first]) => first !== 'status') as PathSegment[][];
 }
 
 type Problem = z.core.$ZodIssue;

@@ -9,6 +9,7 @@ import { type Routes, routes, type Upstream, upstreams } from './upstream.ts';
 /** Every setting that can be given, by its key; those of a group as `group.key`. */
 export interface Values {
   readonly listen: ListenAddress;
+  readonly metrics: ListenAddress | undefined;
   readonly store: string;
   readonly table: string;
   readonly region: string | undefined;
@@ -63,6 +64,7 @@ function poolPrefix(family: Family): Reader<string> {
 
 export const READERS: { readonly [K in Key]: Reader<Values[K]> } = {
   listen: listenAddress,
+  metrics: listenAddress,
   // A folder is told from a mistyped word by its slash or dot.
   store: text(/^(?:memory|dynamodb|(?=[./\\~]|.*[/\\]).+)$/, '"memory", "dynamodb" or a folder, such as "./data"'),
   table: text(/^[\w.-]{3,255}$/, 'a DynamoDB table name: 3 to 255 letters, digits, "_", "." or "-"'),
@@ -100,6 +102,7 @@ const name = (text: string): DomainName => text as DomainName;
 
 export const DEFAULTS: Values = {
   listen: { host: '127.0.0.1', port: 8053 },
+  metrics: undefined,
   store: 'memory',
   table: 'meshdoh',
   region: undefined,

@@ -24,17 +24,10 @@ export const listenAddress: Reader<ListenAddress> = (value) => {
 };
 
 function hostOf(ipv6: string | undefined, host: string | undefined): string | undefined {
-  // One text for each address: whoever asks whether it is loopback compares texts.
   if (ipv6 !== undefined) return ipaddr.IPv6.isValid(ipv6) ? ipaddr.process(ipv6).toString() : undefined;
   if (host === undefined || host === '') return LOOPBACK;
   if (/^[0-9.]+$/.test(host)) return ipaddr.IPv4.isValidFourPartDecimal(host) ? host : undefined;
   return parseName(host) === undefined ? undefined : host;
-}
-
-/** Whether only this machine reaches `host`, an address or a name. */
-export function isLoopback(host: string): boolean {
-  if (!ipaddr.isValid(host)) return host.toLowerCase() === 'localhost';
-  return ipaddr.process(host).range() === 'loopback';
 }
 
 export const listenText = ({ host, port }: ListenAddress): string =>

@@ -1,14 +1,17 @@
+import { isLoopback } from '../dns/loopback.ts';
 import type { SettingError, Settings } from '../settings.ts';
 import { createPool, PoolPrefixError } from '../vip/pool.ts';
 import { durationText } from './duration.ts';
 import type { Key } from './keys.ts';
-import { isLoopback, listenText } from './listen-address.ts';
+import { listenText } from './listen-address.ts';
 import { type Given, settingError } from './sources.ts';
 
 /** Of the shim: how long it answers from what it last knew. */
 const SHIM_STALE_MAX_MS = 3_600_000;
 /** What an entry may ask for by annotation, in seconds. */
 const LARGEST_ENTRY_TTL = 3600;
+/** Ten years: a longer one is a slip of the keyboard, and would keep addresses for nobody until the pool is full. */
+const LONGEST_TOMBSTONE_MS = 3650 * 24 * 3_600_000;
 
 /** What a setting cannot be judged by alone. */
 interface Rule {
@@ -22,6 +25,7 @@ interface Rule {
 
 const RULES: readonly Rule[] = [
   { key: 'auth', against: ['listen'], problem: authProblem },
+  { key: 'metrics', against: [], problem: metricsProblem },
   { key: 'tombstone', against: ['registryCacheMs', 'staleMaxMs', 'ttl.vip'], problem: tombstoneProblem },
   { key: 'pools.ipv6', against: ['pools.ipv4'], problem: poolsProblem },
 ];
@@ -44,6 +48,11 @@ function authProblem({ auth, listen }: Settings): string | undefined {
   return `expected "tokens", because "listen" is ${listenText(listen)}, which is not loopback`;
 }
 
+function metricsProblem({ metrics }: Settings): string | undefined {
+  if (metrics === undefined || isLoopback(metrics.host)) return undefined;
+  return 'expected a loopback address, because nobody is asked for a credential there: from elsewhere, scrape /metrics of "listen" with the administrator token';
+}
+
 /**
  * The longest that a released VIP can still be answered: the registry's last known state, kept for its TTL, then
  * served stale by a shim. Twice that, and nobody who was told of the old holder meets the new one.
@@ -51,6 +60,7 @@ function authProblem({ auth, listen }: Settings): string | undefined {
 function tombstoneProblem({ registryCacheMs, staleMaxMs, ttl, tombstoneMs }: Settings): string | undefined {
   const largestTtlMs = 1000 * Math.max(LARGEST_ENTRY_TTL, ttl.vip);
   const bound = 2 * (registryCacheMs + staleMaxMs + SHIM_STALE_MAX_MS + largestTtlMs);
+  if (tombstoneMs > LONGEST_TOMBSTONE_MS) return `expected at most "${durationText(LONGEST_TOMBSTONE_MS)}"`;
   if (tombstoneMs >= bound) return undefined;
   const parts = [
     `registryCacheMs (${durationText(registryCacheMs)})`,

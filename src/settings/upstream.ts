@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
+import { isLoopback } from '../dns/loopback.ts';
 import type { DomainName } from '../dns/name.ts';
-import { isLoopback } from './listen-address.ts';
 import { allOf, domainName, entriesOf, list, problemsAt, type Reader, type Reading, read, refuse } from './reading.ts';
 
 export interface Upstream {

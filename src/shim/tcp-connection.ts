@@ -7,6 +7,8 @@ export interface TcpConnectionOptions {
   readonly idleTimeoutMs: number;
   readonly maxInFlight: number;
   readonly maxQueryOctets: number;
+  /** Told of every whole query. */
+  readonly onQuery: (connection: TcpConnection) => void;
 }
 
 /**
@@ -35,6 +37,11 @@ export class TcpConnection {
     socket.on('close', () => clearTimeout(this.#idle));
     // The client is gone; 'close' follows.
     socket.on('error', () => undefined);
+  }
+
+  /** Nothing of it is being answered: closing it loses nothing (RFC 7766 section 6.2.3). */
+  get isIdle(): boolean {
+    return this.#inFlight === 0;
   }
 
   /** Takes no more queries; closes when those in flight are answered. */
@@ -74,6 +81,7 @@ export class TcpConnection {
         return;
       }
       this.#idle.refresh();
+      this.#options.onQuery(this);
       if (isQuery(frame.wire)) void this.#answer(frame.wire);
     }
     this.#socket.pause();

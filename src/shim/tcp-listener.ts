@@ -11,7 +11,7 @@ export interface TcpListenerOptions {
   readonly exchange: Exchange;
   /** How long a connection may go without a whole query (RFC 7766 section 6.2.3). */
   readonly idleTimeoutMs?: number;
-  /** One more is closed as soon as it is accepted. */
+  /** For one more, the one that has been idle for longest goes; if none is idle, the new one. */
   readonly maxConnections?: number;
   /** Queries of one connection answered at the same time; beyond, the client is not read. */
   readonly maxInFlight?: number;
@@ -28,10 +28,9 @@ const MAX_QUERY_OCTETS = 4096;
 
 /** Answers DNS over TCP (RFC 7766). Rejects with the socket's own error when it cannot bind. */
 export async function listenTcp(options: TcpListenerOptions): Promise<Listener> {
-  const { address, port, maxConnections = MAX_CONNECTIONS } = options;
+  const { address, port } = options;
   // A client that has sent its queries and closed its side still gets the answers.
   const server = createServer({ allowHalfOpen: true });
-  server.maxConnections = maxConnections;
   server.listen({ host: address, port, ipv6Only: true });
   await once(server, 'listening');
   return new StreamListener(server, options);
@@ -42,6 +41,8 @@ class StreamListener implements Listener {
   readonly port: number;
   readonly #server: Server;
   readonly #closeTimeoutMs: number;
+  readonly #maxConnections: number;
+  /** Those that have asked least recently first. */
   readonly #connections = new Set<TcpConnection>();
   #closed: Promise<void> | undefined;
 
@@ -49,12 +50,19 @@ class StreamListener implements Listener {
     const { address, port } = server.address() as AddressInfo;
     const { exchange, idleTimeoutMs = IDLE_TIMEOUT_MS, maxInFlight = MAX_IN_FLIGHT } = options;
     const { maxQueryOctets = MAX_QUERY_OCTETS, closeTimeoutMs = CLOSE_TIMEOUT_MS } = options;
+    const onQuery = (connection: TcpConnection) => this.#moveToEnd(connection);
+    const shared = { exchange, idleTimeoutMs, maxInFlight, maxQueryOctets, onQuery };
     this.address = address;
     this.port = port;
     this.#server = server;
     this.#closeTimeoutMs = closeTimeoutMs;
+    this.#maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
     server.on('connection', (socket) => {
-      const connection = new TcpConnection(socket, { exchange, idleTimeoutMs, maxInFlight, maxQueryOctets });
+      if (!this.#makeRoom()) {
+        socket.on('error', () => undefined).destroy();
+        return;
+      }
+      const connection = new TcpConnection(socket, shared);
       this.#connections.add(connection);
       socket.once('close', () => this.#connections.delete(connection));
     });
@@ -65,6 +73,20 @@ class StreamListener implements Listener {
   close(): Promise<void> {
     this.#closed ??= this.#drain();
     return this.#closed;
+  }
+
+  /** Idle connections must not keep others out (RFC 7766 section 6.2.3). */
+  #makeRoom(): boolean {
+    if (this.#connections.size < this.#maxConnections) return true;
+    const idle = this.#connections.values().find(({ isIdle }) => isIdle);
+    if (idle === undefined) return false;
+    this.#connections.delete(idle);
+    idle.destroy();
+    return true;
+  }
+
+  #moveToEnd(connection: TcpConnection): void {
+    if (this.#connections.delete(connection)) this.#connections.add(connection);
   }
 
   async #drain(): Promise<void> {

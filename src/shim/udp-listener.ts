@@ -4,7 +4,15 @@ import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { decodeQuery } from '../dns/query.ts';
 import { truncateResponse } from '../dns/walk.ts';
-import { answerTo, CLOSE_TIMEOUT_MS, type Exchange, isQuery, type Listener, settlesWithin } from './listener.ts';
+import {
+  type Answer,
+  answerTo,
+  CLOSE_TIMEOUT_MS,
+  type Exchange,
+  isQuery,
+  type Listener,
+  settlesWithin,
+} from './listener.ts';
 
 export interface UdpListenerOptions {
   /** One IP address of this host, not the wildcard. */
@@ -74,6 +82,9 @@ class DatagramListener implements UdpListener {
   readonly #inFlight = new Set<Promise<void>>();
   #closed: Promise<void> | undefined;
   #canSend = true;
+  /** Datagrams that the kernel has not taken yet. */
+  #sending = 0;
+  #allSent: (() => void) | undefined;
 
   constructor(socket: Socket, options: UdpListenerOptions) {
     const { address, port } = socket.address();
@@ -96,31 +107,51 @@ class DatagramListener implements UdpListener {
 
   async #drain(): Promise<void> {
     this.#socket.removeAllListeners('message');
-    await settlesWithin(Promise.all(this.#inFlight), this.#closeTimeoutMs);
+    await settlesWithin(this.#answered(), this.#closeTimeoutMs);
     this.#canSend = false;
     const closed = once(this.#socket, 'close');
     this.#socket.close();
     await closed;
   }
 
+  async #answered(): Promise<void> {
+    await Promise.all(this.#inFlight);
+    if (this.#sending === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#allSent = resolve;
+    await promise;
+  }
+
   #receive(query: Buffer, client: RemoteInfo): void {
     // Nobody can be answered at port 0: it is forged.
     if (!isQuery(query) || client.port === 0) return;
-    if (this.#inFlight.size >= this.#maxInFlight) {
+    if (this.#inFlight.size + this.#sending >= this.#maxInFlight) {
       this.dropped++;
       return;
     }
-    const answered: Promise<void> = this.#answer(query, client).finally(() => this.#inFlight.delete(answered));
-    this.#inFlight.add(answered);
+    const answer = answerTo(query, 'udp', this.#exchange);
+    if (!(answer instanceof Promise)) this.#send(answer, query, client);
+    else this.#sendLater(answer, query, client);
   }
 
-  async #answer(query: Buffer, { address, port }: RemoteInfo): Promise<void> {
-    const answer = await answerTo(query, 'udp', this.#exchange);
-    if (answer === undefined || !this.#canSend) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#socket.send(fitted(answer, query), port, address, () => resolve());
-    await promise;
+  #sendLater(answer: Promise<Answer>, query: Buffer, client: RemoteInfo): void {
+    const sent: Promise<void> = answer.then((late) => {
+      this.#inFlight.delete(sent);
+      this.#send(late, query, client);
+    });
+    this.#inFlight.add(sent);
   }
+
+  #send(answer: Answer, query: Buffer, { address, port }: RemoteInfo): void {
+    if (answer === undefined || !this.#canSend) return;
+    this.#sending++;
+    this.#socket.send(fitted(answer, query), port, address, this.#onSent);
+  }
+
+  readonly #onSent = (): void => {
+    this.#sending--;
+    if (this.#sending === 0) this.#allSent?.();
+  };
 }
 
 function fitted(answer: Buffer, query: Buffer): Buffer {

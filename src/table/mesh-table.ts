@@ -9,9 +9,11 @@ export const TABLE_SCHEMA_VERSION = 1;
 export interface TableEndpoint {
   /** An IP address, or a name to resolve on the client's side, never through meshdoh. */
   readonly address: string;
-  /** Target port by the port number of the host, where it is not the same. */
+  /** Its own target port by the port number of the host, where it is not the one that the host's port says. */
   readonly ports?: Readonly<Record<number, number>>;
-  /** Share of new connections; 1 when absent. One of 0 is left out of the table. */
+  /** The port numbers that it serves, where entries with different ports share the host; all when absent. */
+  readonly serves?: readonly number[];
+  /** Share of new connections; 1 when absent. One of 0 is here only where a host has no other: nothing is to be reached. */
   readonly weight?: number;
 }
 
@@ -31,7 +33,10 @@ export interface TableHost {
   readonly ttl: number;
   /** The listeners of the VIP: protocol, port and, where it differs, the target port. */
   readonly ports: readonly ClaimPort[];
-  /** With resolution DNS and none here, connections go to the host's own name, resolved on the client's side. */
+  /**
+   * Where connections to the VIP go; none where there is no VIP. With resolution DNS or DNS_ROUND_ROBIN and none here,
+   * they go to the host's own name, resolved on the client's side.
+   */
   readonly endpoints: readonly TableEndpoint[];
 }
 

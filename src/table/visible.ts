@@ -38,7 +38,8 @@ function mergedPorts(claims: readonly HostClaim[]): ClaimPort[] {
   return [...byNumber.values()];
 }
 
-const byAge = (a: HostClaim, b: HostClaim): number =>
+/** The oldest first, ties by namespace and name. */
+export const byAge = (a: HostClaim, b: HostClaim): number =>
   a.createdAt === b.createdAt
     ? compareText(`${a.namespace}/${a.entry}`, `${b.namespace}/${b.entry}`)
     : compareText(a.createdAt, b.createdAt);

@@ -7,7 +7,9 @@ const VIEW = 'a view';
 const ANOTHER = 'another view';
 const asked = queryWire('a.example', 'A', { edns: { udpSize: 1232 } });
 
-function cacheAt(options: { maxBytes?: number; decisionMaxMs?: number; staleMaxMs?: number } = {}) {
+function cacheAt(
+  options: { maxBytes?: number; decisionMaxMs?: number; staleMaxMs?: number; failureSeconds?: number } = {},
+) {
   const clock = { now: 1_000_000 };
   const now = () => clock.now;
   const cache = new AnswerCache({
@@ -135,6 +137,14 @@ describe('a forwarded answer', () => {
     ['NXDOMAIN: the smaller of TTL and minimum', { rcode: 3, authorities: [soa(50, 10)] }, 10],
     ['NXDOMAIN: a minute at most', { rcode: 3, authorities: [soa(3600, 900)] }, 60],
     ['NODATA: a minute at most', { authorities: [soa(3600, 900)] }, 60],
+    [
+      'NODATA of a CNAME’s target: a minute at most',
+      {
+        answers: [{ type: 'CNAME', owner: name('a.example'), ttl: 300, target: name('b.example') }],
+        authorities: [soa(3600, 900)],
+      },
+      60,
+    ],
     ['SERVFAIL: 5 seconds', { rcode: 2 }, 5],
     ['a denial without an SOA: not at all', { rcode: 3 }, 0],
     ['a TTL of 0: not at all', { answers: [address(1, 0)] }, 0],
@@ -212,5 +222,35 @@ describe('memory', () => {
     cache.keepForwarded(asked, respond({ answers: [address(1)] }));
     cache.forwarded(asked)?.wire.fill(0xff);
     expect(answersOf(cache.forwarded(asked)?.wire ?? Buffer.alloc(0))).toEqual(['a.example 300 A 192.0.2.1']);
+  });
+});
+
+describe('names that are forgotten', () => {
+  it('are asked about again, and no others', () => {
+    const { cache } = cacheAt();
+    const other = queryWire('b.example');
+    cache.keepForwarded(asked, respond({ answers: [address(1)] }));
+    cache.keepForwarded(other, respond({ answers: [address(2)] }, other));
+    cache.keepForwarding(asked, VIEW, cache.generation);
+    cache.keepForwarding(other, VIEW, cache.generation);
+    cache.forgetNames((qname) => qname === '\x01a\x07example\0');
+    expect(cache.find(asked, VIEW)).toBeUndefined();
+    expect(cache.forwarded(asked)).toBeUndefined();
+    expect(cache.stale(asked)).toBeUndefined();
+    expect(cache.find(other, VIEW)).toBeDefined();
+  });
+});
+
+describe('a failure', () => {
+  it.each([
+    [undefined, 5],
+    [1, 1],
+  ])('is kept for as long as is set (%s)', (failureSeconds, seconds) => {
+    const { cache, clock } = cacheAt(failureSeconds === undefined ? {} : { failureSeconds });
+    cache.keepForwarded(asked, respond({ rcode: 2 }));
+    clock.now += seconds * 1000 - 1;
+    expect(cache.forwarded(asked)).toBeDefined();
+    clock.now += 1;
+    expect(cache.forwarded(asked)).toBeUndefined();
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { queryKey } from '../../src/cache/query-key.ts';
+import { nameInKey, queryKey } from '../../src/cache/query-key.ts';
 import { decodeQuery, encodeQuery } from '../../src/dns/query.ts';
 import { name, type QueryOptions, queryWire } from '../support/dns.ts';
 import { anyOctets, mutated, queryCase } from '../support/dns-arbitraries.ts';
@@ -88,6 +88,17 @@ describe('the key of a query', () => {
         expect(key.slice(1)).toBe(encodeQuery({ qname, qtype }).subarray(12).toString('latin1'));
       }),
       { numRuns: 3000 },
+    );
+  });
+
+  it('still holds the name, also with a scope after it', () => {
+    fc.assert(
+      fc.property(queryCase, ({ wire, qname, qtype }) => {
+        const key = queryKey(wire) ?? '';
+        const expected = encodeQuery({ qname, qtype }).subarray(12, -4).toString('latin1');
+        expect(nameInKey(key)).toBe(expected);
+        expect(nameInKey(`${key}a scope`)).toBe(expected);
+      }),
     );
   });
 });

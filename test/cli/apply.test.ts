@@ -275,6 +275,13 @@ describe('apply of many', () => {
     let most = 0;
     const refused = new Set<string>();
     const slow = createServer(async (request, response) => {
+      if (request.method === 'GET') {
+        // What is in force is asked for once, before anything is written.
+        expect(underWay + refused.size).toBe(0);
+        response.writeHead(200, { 'content-type': 'application/json' });
+        response.end(JSON.stringify({ kind: 'ServiceEntryList', items: [] }));
+        return;
+      }
       underWay += 1;
       most = Math.max(most, underWay);
       await new Promise((resolve) => setTimeout(resolve, 5));

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deleteCommand } from '../../src/cli/delete.ts';
 import { deadline, serviceEntry } from '../support/registry.ts';
@@ -24,6 +26,22 @@ const deleted = (name: string, suffix = ''): string => `serviceentry.networking.
 const notFound = (name: string): string =>
   `Error from server (NotFound): serviceentries.networking.istio.io "${name}" not found\n`;
 
+/** Lets the first call through to the server, and says that it had no time for it. */
+async function loseFirstAnswer(url: string): Promise<{ port: number; close: () => Promise<void> }> {
+  let calls = 0;
+  const proxy = createServer(async ({ method = 'GET', url: target = '/' }, response) => {
+    const answer = await fetch(new URL(target, url), { method });
+    const isLost = ++calls === 1;
+    const busy = JSON.stringify({ kind: 'Status', reason: 'ServiceUnavailable', message: 'no time' });
+    const text = isLost ? busy : await answer.text();
+    response.writeHead(isLost ? 503 : answer.status, { 'retry-after': '0', 'content-type': 'application/json' });
+    response.end(text);
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const { port } = proxy.address() as AddressInfo;
+  return { port, close: () => new Promise((resolve) => proxy.close(() => resolve())) };
+}
+
 describe('delete', () => {
   it('deletes the entries that are named, and reports those that are not there', async () => {
     await register('a');
@@ -44,6 +62,19 @@ describe('delete', () => {
 
   it('--ignore-not-found takes an absence for success', async () => {
     expect(await remove(['se/none', '--ignore-not-found'])).toEqual({ stdout: '', stderr: '', exitCode: 0 });
+  });
+
+  it('takes it for deleted when it is gone after a call that the server had no time for', async () => {
+    await register('slow');
+    const { port, close } = await loseFirstAnswer(server.url);
+    const environment = { MESHDOH_SERVER: `http://127.0.0.1:${port}` };
+    expect(await runVerb(deleteCommand, ['slow'], { environment })).toEqual({
+      stdout: deleted('slow'),
+      stderr: '',
+      exitCode: 0,
+    });
+    expect((await runVerb(deleteCommand, ['slow'], { environment })).stderr).toBe(notFound('slow'));
+    await close();
   });
 
   it.each([
@@ -75,9 +106,9 @@ describe('delete', () => {
   });
 
   it.each<[string, string[], string]>([
-    ['nothing at all', [], 'error: nothing to delete is named: give names of entries, or -f\n'],
-    ['a kind alone', ['se'], 'error: nothing to delete is named: give names of entries, or -f\n'],
-    ['names beside -f', ['a', '-f', '-'], 'error: names and -f exclude each other\n'],
+    ['nothing at all', [], 'error: nothing to delete is named: give names of entries, -f, --selector or --all\n'],
+    ['a kind alone', ['se'], 'error: nothing to delete is named: give names of entries, -f, --selector or --all\n'],
+    ['names beside -f', ['a', '-f', '-'], 'error: names, -f, --selector and --all exclude each other\n'],
     ['an empty manifest', ['-f', '-'], 'error: no objects passed to delete\n'],
   ])('refuses %s', async (_, words, problem) => {
     expect(await remove(words)).toEqual({ stdout: '', stderr: problem, exitCode: 1 });

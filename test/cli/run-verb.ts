@@ -17,6 +17,10 @@ export interface Surroundings {
   readonly environment?: Readonly<Record<string, string>>;
   readonly stdin?: string;
   readonly isTerminal?: boolean;
+  readonly hasColours?: boolean;
+  readonly signal?: AbortSignal;
+  /** Sees stdout as it grows. */
+  readonly onOutput?: (stdout: string) => void;
   readonly now?: number;
 }
 
@@ -28,21 +32,32 @@ async function* octetsOf(text: string): AsyncGenerator<Uint8Array> {
 export async function runVerb(
   verb: (io: Io) => Command,
   words: readonly string[],
-  { cwd = '/nonexistent', environment = {}, stdin = '', isTerminal = false, now = Date.now() }: Surroundings = {},
+  surroundings: Surroundings = {},
 ): Promise<Ran> {
+  const { cwd = '/nonexistent', environment = {}, stdin = '', isTerminal = false, now = Date.now() } = surroundings;
+  const { hasColours = false, signal = new AbortController().signal, onOutput } = surroundings;
   const ran = { stdout: '', stderr: '', exitCode: 0 };
   const io: Io = {
-    stdout: { write: (text) => (ran.stdout += text) },
+    stdout: {
+      write(text) {
+        ran.stdout += text;
+        onOutput?.(ran.stdout);
+      },
+    },
     stderr: { write: (text) => (ran.stderr += text) },
     stdin: octetsOf(stdin),
     environment,
     cwd,
     isTerminal,
+    hasColours,
+    signal,
     now: () => now,
     setExitCode: (code) => (ran.exitCode = code),
   };
   try {
-    await verb(io).exitOverride().parseAsync(words, { from: 'user' });
+    const command = verb(io).exitOverride();
+    for (const below of command.commands) below.exitOverride();
+    await command.parseAsync(words, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     ran.exitCode = error.exitCode;

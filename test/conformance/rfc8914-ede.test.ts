@@ -16,6 +16,13 @@ overEveryCarrier('RFC 8914', [], (talk) => {
     expect([rcodeIn(wire), edeCodesOf(wire)]).toEqual(['SERVFAIL', [22]]);
   });
 
+  it('section 4.23: upstreams that refuse are no reason for a REFUSED of ours', async () => {
+    talk.answering.upstream = () => ({ rcode: 5 });
+    const { headers, body } = await talk.post(asked);
+    expect([rcodeIn(body), headers['cache-control']]).toEqual(['SERVFAIL', 'no-store']);
+    expect(message(body).edns?.ede).toEqual([{ code: 22, text: 'upstreams failed: REFUSED' }]);
+  });
+
   it('section 3: an upstream’s own extended error is handed on, to those who have EDNS', async () => {
     const ede = { code: 9, text: 'no key' };
     talk.answering.upstream = (query) => responseWire(query, { rcode: 2, ede });

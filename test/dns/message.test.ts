@@ -83,6 +83,22 @@ describe('decodeMessage', () => {
     ['NSEC', '03 1b5c20 00 00 01 40', '\\027\\\\\\032 A'],
     ['CAA', '00 02 1b5b 6361', '0 \\027[ "ca"'],
     ['NSEC', '0162 00 00 06 400000000003', 'b A RRSIG NSEC'],
+    ['HTTPS', '0000 0161 0162 00', '0 a.b'],
+    ['HTTPS', '0001 00 0001 0006 02 6832 02 6833', '1 . alpn="h2,h3"'],
+    [
+      'SVCB',
+      '0010 0161 00 0000 0004 0001 0004 0001 0003 02 6832 0004 0004 c0000201',
+      '16 a mandatory=alpn,ipv4hint alpn="h2" ipv4hint=192.0.2.1',
+    ],
+    [
+      'SVCB',
+      '0001 00 0002 0000 0003 0002 20fb 0004 0008 c0000201 c0000202 0005 0002 fe0d',
+      '1 . no-default-alpn port=8443 ipv4hint=192.0.2.1,192.0.2.2 ech="/g0="',
+    ],
+    ['SVCB', '0001 00 0006 0010 20010db8 00000000 00000000 00000001', '1 . ipv6hint=2001:db8::1'],
+    ['SVCB', '0001 00 0007 0006 2f7b3f646e73 0008 0000', '1 . dohpath="/{?dns" ohttp'],
+    ['SVCB', '0001 00 029b 0003 6822d2 ffff 0000', '1 . key667="h\\"\\210" key65535'],
+    ['SVCB', '0001 00 0001 000c 08 665c6f6f2c626172 02 6832', '1 . alpn="f\\\\\\\\oo\\\\,bar,h2"'],
     [
       'RRSIG',
       '0001 08 02 0000012c 67748580 66e60600 04d2 0162 00 010203',
@@ -105,6 +121,17 @@ describe('decodeMessage', () => {
     ['of a HINFO with one string', 'HINFO', '01 61', '\\# 2 0161'],
     ['of a DNSKEY of another protocol', 'DNSKEY', '0101 04 08 01', '\\# 5 0101040801'],
     ['of an NSEC that points elsewhere', 'NSEC', 'c00c 00 01 40', '\\# 5 c00c000140'],
+    ['of an HTTPS without a target', 'HTTPS', '0001', '\\# 2 0001'],
+    [
+      'of an HTTPS whose keys are out of order',
+      'HTTPS',
+      '0001 00 0008 0000 0002 0000',
+      '\\# 11 0001000008000000020000',
+    ],
+    ['of an HTTPS with a key twice', 'HTTPS', '0001 00 0002 0000 0002 0000', '\\# 11 0001000002000000020000'],
+    ['of an HTTPS with a value past its end', 'HTTPS', '0001 00 0003 0002 20', '\\# 8 0001000003000220'],
+    ['of an HTTPS with a hint that is no address', 'HTTPS', '0001 00 0004 0003 c00002', '\\# 10 00010000040003c00002'],
+    ['of an HTTPS with an empty protocol', 'HTTPS', '0001 00 0001 0001 00', '\\# 8 0001000001000100'],
     ['of an HINFO in no UTF-8', 'HINFO', '01 ff 00', '\\# 3 01ff00'],
   ])('shows RDATA %s as RFC 3597 does', (_, type, rdata, text) => {
     expect(message(withAnswer(type, rdata)).answers[0]?.data).toBe(text);

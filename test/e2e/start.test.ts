@@ -50,6 +50,11 @@ describe('meshdoh start', () => {
     await expect(refused).rejects.toThrow('--https is "0.0.0.0:0", which is not loopback, and "auth" is "none"');
   });
 
+  it.each(['none', 'tokens'])('tells nobody beyond loopback private names by DNS, with auth: %s', async (auth) => {
+    const refused = start(await folder(), ['--dns', '0.0.0.0:0', '--auth', auth, ...NO_UPSTREAM]);
+    await expect(refused).rejects.toThrow('--dns is "0.0.0.0:0", which is not loopback');
+  });
+
   it('keeps every acknowledged VIP over a kill -9 right after the acknowledgement', async () => {
     const at = await folder();
     let server = await start(at);

@@ -14,33 +14,57 @@ interface Resource {
   readonly DeletionPolicy?: string;
   readonly UpdateReplacePolicy?: string;
   readonly DependsOn?: readonly string[];
+  readonly Condition?: string;
 }
 
 type Resources = Readonly<Record<string, Resource>>;
 
+interface Packaged {
+  readonly folder: string;
+  readonly resources: Resources;
+  readonly conditions: Readonly<Record<string, unknown>>;
+}
+
 /** Packages a copy of what is deployed, with neither credentials nor proxies, and reads the template. */
-async function packaged(stage: string): Promise<{ folder: string; resources: Resources }> {
+async function packaged(stage: string, ...params: readonly string[]): Promise<Packaged> {
   const folder = mkdtempSync(join(tmpdir(), 'meshdoh-package-'));
   for (const path of DEPLOYED) cpSync(join(ROOT, path), join(folder, path), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   const command = join(ROOT, 'node_modules/serverless/bin/serverless.js');
-  await promisify(execFile)(process.execPath, [command, 'package', '--stage', stage], {
-    cwd: folder,
-    env: { PATH: process.env.PATH, HOME: folder, TZ: 'UTC' },
-  });
+  await promisify(execFile)(
+    process.execPath,
+    [command, 'package', '--stage', stage, ...params.flatMap((param) => ['--param', param])],
+    {
+      cwd: folder,
+      env: { PATH: process.env.PATH, HOME: folder, TZ: 'UTC' },
+    },
+  );
   const template = readFileSync(join(folder, '.serverless/cloudformation-template-update-stack.json'), 'utf8');
-  return { folder, resources: (JSON.parse(template) as { Resources: Resources }).Resources };
+  const { Resources, Conditions } = JSON.parse(template);
+  return { folder, resources: Resources, conditions: Conditions };
 }
 
-let dev: Awaited<ReturnType<typeof packaged>>;
-let prod: Awaited<ReturnType<typeof packaged>>;
+let dev: Packaged;
+let prod: Packaged;
+let byUrl: Packaged;
 
 beforeAll(async () => {
-  [dev, prod] = await Promise.all([packaged('dev'), packaged('prod')]);
-}, 60_000);
+  [dev, prod, byUrl] = await Promise.all([
+    packaged('dev'),
+    packaged('prod'),
+    packaged(
+      'dev',
+      'frontDoor=function-url',
+      'existingTable=kept',
+      'reservedConcurrency=20',
+      'alarmTopic=arn:aws:sns:us-east-1:123456789012:alarms',
+      'upstreams=[{"url":"https://dns.example/dns-query"}]',
+    ),
+  ]);
+}, 120_000);
 
 afterAll(() => {
-  for (const { folder } of [dev, prod]) rmSync(folder, { recursive: true });
+  for (const { folder } of [dev, prod, byUrl]) rmSync(folder, { recursive: true });
 });
 
 function resource(name: string, { resources } = dev): Resource {
@@ -49,8 +73,11 @@ function resource(name: string, { resources } = dev): Resource {
   return found;
 }
 
-const ofType = (type: string): [string, Resource][] =>
-  Object.entries(dev.resources).filter(([, { Type }]) => Type === type);
+const ofType = (type: string, { resources } = dev): [string, Resource][] =>
+  Object.entries(resources).filter(([, { Type }]) => Type === type);
+
+const FUNCTIONS = ['Doh', 'Admin', 'Pools'];
+const TABLE_NAME = { 'Fn::If': ['MakeTable', { Ref: 'RegistryTable' }, ''] };
 
 interface Statement {
   readonly Effect: string;
@@ -58,60 +85,76 @@ interface Statement {
   readonly Resource: unknown;
 }
 
-/** What a role may do to a resource, actions sorted. */
+/** What a role may do to a resource, actions sorted; `*` is on none of ours. */
 function actionsOf(role: string, on: string): string[] {
   const { Policies } = resource(role).Properties as { Policies: { PolicyDocument: { Statement: Statement[] } }[] };
   const statements = Policies.flatMap(({ PolicyDocument }) => PolicyDocument.Statement);
   expect(statements.every(({ Effect }) => Effect === 'Allow')).toBe(true);
   const arn = JSON.stringify({ 'Fn::GetAtt': [on, 'Arn'] });
-  return statements.flatMap(({ Action, Resource }) => (JSON.stringify(Resource) === arn ? Action : [])).sort();
+  return statements.flatMap(({ Action, Resource }) => (JSON.stringify(Resource).includes(arn) ? Action : [])).sort();
 }
 
 describe('the package', () => {
   it('is one archive for each function, and leaves nothing else behind', () => {
     const archives = readdirSync(join(dev.folder, '.serverless')).filter((name) => name.endsWith('.zip'));
-    expect(archives.sort()).toEqual(['admin.zip', 'doh.zip']);
+    expect(archives.sort()).toEqual(['admin.zip', 'doh.zip', 'pools.zip']);
     expect(readdirSync(dev.folder).sort()).toEqual([...DEPLOYED, '.serverless', 'node_modules'].sort());
   });
 });
 
 describe('the functions', () => {
   it.each([
-    ['DohLambdaFunction', 'functions/doh.handler', 4, 'DohRole'],
-    ['AdminLambdaFunction', 'functions/admin.handler', 15, 'AdminRole'],
-  ])('%s runs %s', (name, handler, timeout, role) => {
+    ['DohLambdaFunction', 'functions/doh.handler', 4, 512, 'DohRole'],
+    ['AdminLambdaFunction', 'functions/admin.handler', 15, 512, 'AdminRole'],
+    ['PoolsLambdaFunction', 'functions/pools.handler', 15, 256, 'PoolsRole'],
+  ])('%s runs %s', (name, handler, timeout, memory, role) => {
     expect(resource(name).Properties).toMatchObject({
       Handler: handler,
       Runtime: 'nodejs24.x',
       Architectures: ['arm64'],
-      MemorySize: 512,
+      MemorySize: memory,
       Timeout: timeout,
       Role: { 'Fn::GetAtt': [role, 'Arn'] },
       LoggingConfig: { LogFormat: 'JSON', SystemLogLevel: 'WARN' },
-      Environment: { Variables: { MESHDOH_STORE: 'dynamodb', MESHDOH_TABLE: { Ref: 'RegistryTable' } } },
     });
   });
 
-  it('have roles of their own, and no other role is made', () => {
-    expect(ofType('AWS::IAM::Role').map(([name]) => name)).toEqual(['DohRole', 'AdminRole']);
+  it('have the settings that somebody gave, and the defaults of all others', () => {
+    const variablesOf = (one: Packaged) => resource('DohLambdaFunction', one).Properties.Environment;
+    expect(variablesOf(dev)).toEqual({ Variables: { MESHDOH_STORE: 'dynamodb', MESHDOH_TABLE: TABLE_NAME } });
+    expect(variablesOf(byUrl)).toMatchObject({
+      Variables: { MESHDOH_UPSTREAMS: '[{"url":"https://dns.example/dns-query"}]' },
+    });
   });
 
-  it('may read the table; that of administration may also write to it, and look through it for fsck', () => {
+  it('keep environments for themselves only where somebody asked for it', () => {
+    const reserved = (one: Packaged) => resource('DohLambdaFunction', one).Properties.ReservedConcurrentExecutions;
+    expect([reserved(dev), reserved(prod), reserved(byUrl)]).toEqual([undefined, undefined, 20]);
+  });
+
+  it('have roles of their own, and no other role is made', () => {
+    expect(ofType('AWS::IAM::Role').map(([name]) => name)).toEqual(['DohRole', 'AdminRole', 'PoolsRole']);
+  });
+
+  it('may read the table; that of administration alone may also write to it, and look through it for fsck', () => {
     const reads = ['dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:Query'];
     const own = ['ConditionCheckItem', 'DeleteItem', 'PutItem', 'Scan', 'UpdateItem'].map((name) => `dynamodb:${name}`);
     expect(actionsOf('DohRole', 'RegistryTable')).toEqual(reads);
     expect(actionsOf('AdminRole', 'RegistryTable')).toEqual([...reads, ...own].sort());
+    expect(actionsOf('PoolsRole', 'RegistryTable')).toEqual(['dynamodb:Query']);
   });
 
-  it.each(['Doh', 'Admin'])('%s may write to its own log, and do nothing else', (name) => {
+  it.each(FUNCTIONS)('%s may write to its own log, and do nothing else', (name) => {
     const { Policies } = resource(`${name}Role`).Properties as { Policies: object };
     expect(actionsOf(`${name}Role`, `${name}LogGroup`)).toEqual(['logs:CreateLogStream', 'logs:PutLogEvents']);
     expect(JSON.stringify(Policies)).not.toContain('*');
   });
 
   it('have logs that end', () => {
-    const retention = ofType('AWS::Logs::LogGroup').map(([, { Properties }]) => Properties.RetentionInDays);
-    expect(retention).toEqual([14, 14, 14]);
+    const retention = (one: Packaged) =>
+      ofType('AWS::Logs::LogGroup', one).map(([, { Properties }]) => Properties.RetentionInDays);
+    expect(retention(dev)).toEqual([14, 14, 14, 14]);
+    expect(retention(prod)).toEqual([90, 90, 90, 90]);
   });
 });
 
@@ -128,9 +171,16 @@ describe('the routes', () => {
       ['$default', 'doh', 'NONE'],
       ['ANY /dns-query', 'doh', 'NONE'],
       ['ANY /{token}/dns-query', 'doh', 'NONE'],
+      ['GET /{token}/v1/table', 'doh', 'NONE'],
       ['ANY /iam/dns-query', 'doh', 'AWS_IAM'],
+      ['GET /iam/v1/table', 'doh', 'AWS_IAM'],
       ['ANY /apis/{proxy+}', 'admin', 'AWS_IAM'],
       ['ANY /v1/{proxy+}', 'admin', 'AWS_IAM'],
+      ['GET /apis', 'admin', 'AWS_IAM'],
+      ['GET /api', 'admin', 'AWS_IAM'],
+      ['GET /api/{proxy+}', 'admin', 'AWS_IAM'],
+      ['GET /openapi/{proxy+}', 'admin', 'AWS_IAM'],
+      ['GET /version', 'admin', 'AWS_IAM'],
     ]);
   });
 
@@ -164,6 +214,67 @@ describe('the routes', () => {
   });
 });
 
+describe('behind function URLs', () => {
+  it('there is no API, and administration takes signed requests only', () => {
+    expect(ofType('AWS::ApiGatewayV2::Api', byUrl)).toEqual([]);
+    const urls = ofType('AWS::Lambda::Url', byUrl).map(([name, { Properties }]) => [name, Properties.AuthType]);
+    expect(urls).toEqual([
+      ['DohLambdaFunctionUrl', 'NONE'],
+      ['AdminLambdaFunctionUrl', 'AWS_IAM'],
+    ]);
+    const open = ofType('AWS::Lambda::Permission', byUrl).filter(([, { Properties }]) => Properties.Principal === '*');
+    expect(open.map(([name]) => name)).toEqual(['DohLambdaPermissionFnUrl', 'DohLambdaPermissionFn']);
+  });
+});
+
+describe('the alarms', () => {
+  const alarms = (one = dev) => ofType('AWS::CloudWatch::Alarm', one);
+
+  it('are about the pool, SERVFAIL, the registry, throttling and errors of every function', () => {
+    expect(alarms().map(([name]) => name)).toEqual([
+      'PoolAlarm',
+      'ServfailAlarm',
+      'RegistryAlarm',
+      'TableThrottleAlarm',
+      'DohErrorAlarm',
+      'DohThrottleAlarm',
+      'AdminErrorAlarm',
+      'PoolsErrorAlarm',
+    ]);
+    expect(resource('PoolAlarm').Properties).toMatchObject({ MetricName: 'PoolTaken', Threshold: 80 });
+    expect(resource('ServfailAlarm').Properties).toMatchObject({ Threshold: 5, EvaluationPeriods: 5 });
+  });
+
+  it('are told to the topic that somebody named, and to nobody otherwise', () => {
+    const topic = ['arn:aws:sns:us-east-1:123456789012:alarms'];
+    expect(byUrl.conditions.TellAlarms).toEqual({ 'Fn::Not': [{ 'Fn::Equals': [topic[0], ''] }] });
+    for (const [name, { Properties }] of alarms(byUrl)) {
+      expect(Properties.AlarmActions, name).toEqual({ 'Fn::If': ['TellAlarms', topic, { Ref: 'AWS::NoValue' }] });
+      expect(Properties.OKActions, name).toEqual(Properties.AlarmActions);
+    }
+  });
+
+  it('and the dashboard, look at metrics that are written', () => {
+    const written = new Set(
+      readFileSync(join(ROOT, 'src/service/metrics-emf.ts'), 'utf8').match(/(?<=')[A-Za-z]+(?=')/g),
+    );
+    const { DashboardBody } = resource('Dashboard').Properties as { DashboardBody: { 'Fn::Sub': [string, object] } };
+    const { widgets } = JSON.parse(DashboardBody['Fn::Sub'][0]);
+    const ours = widgets.flatMap(({ properties: { metrics } }: { properties: { metrics: unknown[][] } }) =>
+      metrics[0]?.[0] === 'meshdoh' ? metrics.filter(([first]) => first === 'meshdoh' || first === '.') : [],
+    );
+    const names: string[] = ours.flatMap(([first, name, dimension]: string[]) =>
+      first === 'meshdoh' || dimension === '.' ? [name] : [],
+    );
+    const alarmed = alarms().flatMap(([, { Properties }]) =>
+      Properties.Namespace === 'meshdoh' ? [String(Properties.MetricName)] : [],
+    );
+    const lambda = ['Errors', 'Throttles', 'WriteThrottleEvents'];
+    expect([...names, ...alarmed].filter((name) => !written.has(name) && !lambda.includes(name))).toEqual([]);
+    expect(names).toEqual(expect.arrayContaining(['SERVFAIL', 'FromRegistry', 'Latency', 'PoolLive']));
+  });
+});
+
 describe('the table', () => {
   it('has the keys of the registry, on demand up to a bound, encrypted', () => {
     expect(resource('RegistryTable').Properties).toMatchObject({
@@ -193,5 +304,13 @@ describe('the table', () => {
       DeletionProtectionEnabled: kept,
       PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: kept },
     });
+  });
+
+  it('is made unless there is one to use, which the roles are for then', () => {
+    expect(dev.conditions.MakeTable).toEqual({ 'Fn::Equals': ['', ''] });
+    expect(byUrl.conditions.MakeTable).toEqual({ 'Fn::Equals': ['kept', ''] });
+    expect(resource('RegistryTable', byUrl).Condition).toBe('MakeTable');
+    const roles = ofType('AWS::IAM::Role', byUrl).map(([, { Properties }]) => JSON.stringify(Properties));
+    for (const role of roles) expect(role).toContain(':table/kept');
   });
 });

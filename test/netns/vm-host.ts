@@ -64,9 +64,12 @@ exec chroot ${root} sleep infinity`;
     return ['nsenter', '--target', pid, '--mount', '--net', `--root=/proc/${pid}/root`, '--wd=/', '--', ...command];
   }
 
-  /** Contents, modes and links of its configuration, and what else there is at all: one line each. */
+  /**
+   * Contents, modes and links of its configuration, and what else there is at all: one line each. Without the backups
+   * that tools make of the list of users.
+   */
   async image(): Promise<string> {
-    const script = `find /etc /run ! -type d -printf '%p %m %U %G %l ' \\( -type f -exec sha256sum {} \\; -o -printf '\\n' \\)
+    const script = `find /etc /run ! -type d ! -name '*-' -printf '%p %m %U %G %l ' \\( -type f -exec sha256sum {} \\; -o -printf '\\n' \\)
 find /etc /run -type d
 find /var/lib /usr/local /usr/lib -maxdepth 1`;
     return (await this.must('sh', '-c', script)).split('\n').toSorted().join('\n');

@@ -1,9 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { pinsOf } from '../../src/registry/pins.ts';
-import type { EntryState, HeldVip, HostState } from '../../src/registry/state.ts';
+import { registeredHosts } from '../../src/registry/registered-mesh.ts';
+import { type EntryState, type HeldVip, type HostState, NO_HOST } from '../../src/registry/state.ts';
 import type { HostClaim } from '../../src/serviceentry/claim.ts';
 import { claimsOf } from '../../src/serviceentry/claims.ts';
 import type { ServiceEntry } from '../../src/serviceentry/service-entry.ts';
+import type { NamespaceRecord } from '../../src/table/host.ts';
 import type { Block, Tombstone } from '../../src/vip/plan.ts';
 import { addressesOfSlot, blockOfSlot, type Pool } from '../../src/vip/pool.ts';
 import type { TableImage } from './table-image.ts';
@@ -160,6 +162,41 @@ function entryFaults(image: TableImage): string[] {
   });
 }
 
+const recordTexts = (namespaces: readonly NamespaceRecord[]): string[] =>
+  namespaces
+    .filter(({ claims }) => claims.length > 0)
+    .map(({ namespace, claims, vip }) => json([namespace, vip, claims.map(json).sort()]))
+    .sort();
+
+function recordsOfHost({ claims, namespaces }: HostState): NamespaceRecord[] {
+  return [...Map.groupBy(claims.values(), ({ namespace }) => namespace)].map(([namespace, ofNamespace]) => {
+    const vip = namespaces.get(namespace)?.vip;
+    const live = vip && vip.until === undefined ? { vip: { ipv4: vip.ipv4, ipv6: vip.ipv6 } } : {};
+    return { namespace, claims: ofNamespace, ...live };
+  });
+}
+
+/**
+ * What a view's table is built from: the entries alone say of each host all that its item says, the live VIP included,
+ * whoever shares or releases it. Not where a write is announced: its entry still says what was.
+ */
+function tableFaults(image: TableImage): string[] {
+  const states = [...image.entries.values()];
+  const unsettled = new Set(
+    states
+      .filter(({ pending }) => pending)
+      .flatMap((state) => versionsOf(state).flatMap(claimsOf))
+      .map(({ host }) => host),
+  );
+  const entries = states.flatMap(({ stored }) => (stored ? [stored.entry] : []));
+  const told = new Map(registeredHosts(entries).map(({ record }) => [record.host, record.namespaces]));
+  return [...new Set([...told.keys(), ...image.hosts.keys()])].flatMap((host) => {
+    const [table, item] = [told.get(host) ?? [], recordsOfHost(image.hosts.get(host) ?? NO_HOST)].map(recordTexts);
+    const agree = unsettled.has(host) || isDeepStrictEqual(table, item);
+    return agree ? [] : [`entries say of ${host}: ${json(table)}; its item says ${json(item)}`];
+  });
+}
+
 /** A VIP lives exactly while a claim of its namespace qualifies. */
 function qualificationFaults(image: TableImage): string[] {
   const faultsOfHost = (host: string, { claims, namespaces }: HostState): string[] => {
@@ -215,6 +252,7 @@ export function faultsOf(instant: Instant, circumstances: Circumstances): string
     ...vipItemFaults(image),
     ...claimFaults(image),
     ...entryFaults(image),
+    ...tableFaults(image),
     ...qualificationFaults(image),
     ...pinFaults(image, circumstances.pools),
   ];

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import type { Call, Fault, Faults, LateFault } from '../../src/embedded/faults.ts';
-import { marshalKey } from '../../src/registry/dynamodb-actions.ts';
 import { decodeEntry } from '../../src/registry/dynamodb-items.ts';
+import { marshalKey } from '../../src/registry/dynamodb-update.ts';
 import { RegistryUnavailableError } from '../../src/registry/errors.ts';
 import { entryItem } from '../../src/registry/keys.ts';
 import { pinsOf } from '../../src/registry/pins.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Faults } from '../../src/embedded/faults.ts';
-import { capacityOf, isUsableSlot } from '../../src/vip/pool.ts';
+import { capacityOf, createPool, isUsableSlot } from '../../src/vip/pool.ts';
 import {
   DEFAULT_POOL,
   deadline,
@@ -9,6 +9,7 @@ import {
   type TestRegistry,
   TOMBSTONE_MS,
 } from '../support/registry.ts';
+import { allocateAll } from './fill-pool.ts';
 import { countRoundTrips, fillPool } from './filled-pool.ts';
 
 const auto = (name: string) => serviceEntry(name, { hosts: [`${name}.example.internal`] });
@@ -34,6 +35,10 @@ describe('a pool that fills up', () => {
     registry.clock.now += TOMBSTONE_MS;
     expect((await registry.apply(auto('late'))).kind).toBe('created');
     expect(await registry.vipOf('late.example.internal')).toBe(vip);
+  });
+
+  it('is filled exactly by real allocations of eight writers', { timeout: 60_000 }, async () => {
+    expect(await allocateAll(createPool({ ipv4: '240.240.0.0/22', ipv6: '2001:2::/64' }))).toBe(1016);
   });
 
   it('has 65,024 addresses by default', () => {

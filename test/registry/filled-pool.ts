@@ -1,7 +1,7 @@
 import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import type { Faults } from '../../src/embedded/faults.ts';
-import { marshalKey } from '../../src/registry/dynamodb-actions.ts';
 import { ATTRIBUTE } from '../../src/registry/dynamodb-items.ts';
+import { marshalKey } from '../../src/registry/dynamodb-update.ts';
 import { blockItem } from '../../src/registry/keys.ts';
 import { BLOCK_SLOTS, blockCount, isUsableSlot } from '../../src/vip/pool.ts';
 import { TABLE, type TestRegistry } from '../support/registry.ts';

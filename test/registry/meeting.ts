@@ -1,3 +1,4 @@
+import { embeddedClient } from '../../src/embedded/embedded-dynamodb.ts';
 import type { Call, Fault, Faults } from '../../src/embedded/faults.ts';
 import type { WriteOutcome } from '../../src/registry/writer.ts';
 import type { ServiceEntry } from '../../src/serviceentry/service-entry.ts';
@@ -67,6 +68,12 @@ export function killBeforeTransaction(nth: number): { died: Promise<void>; fault
   const { stop, faults } = stopBeforeTransaction(nth);
   stop.release({ kind: 'kill' });
   return { died: stop.arrived, faults };
+}
+
+/** A client that dies before its nth transaction; `died` resolves then. */
+export function clientKilledBeforeTransaction(registry: TestRegistry, nth: number) {
+  const { died, faults } = killBeforeTransaction(nth);
+  return { died, client: embeddedClient(registry.db, { faults, maxAttempts: 1 }) };
 }
 
 /** Loses the acknowledgement of the first transaction that touches the item; until `settled`, all calls after it fail. */

@@ -117,6 +117,26 @@ describe('one host in several entries', () => {
     expect(outcome.message).toContain('ServiceEntry default/first');
   });
 
+  it.each<[string, string[] | undefined, string[] | undefined, boolean]>([
+    ['both are for all', undefined, undefined, true],
+    ['one is for all', ['.'], undefined, true],
+    ['both are for a third', ['third'], ['third', '.'], true],
+    ['each is for itself', ['.'], ['.'], false],
+    ['one is for nobody', ['~'], undefined, false],
+  ])('warns of another protocol in another namespace if somebody sees both: %s', async (_, mine, theirs, warned) => {
+    const registry = await openTestRegistry();
+    const tcp = [{ name: 'p', number: 80, protocol: 'TCP' }];
+    const exported = (exportTo: string[] | undefined) => (exportTo ? { exportTo } : {});
+    const other = { hosts: ['shared.internal'], ports: tcp, ...exported(theirs) };
+    await registry.apply(serviceEntry('theirs', other, { namespace: 'other' }));
+    const outcome = await registry.apply(serviceEntry('mine', { hosts: ['shared.internal'], ...exported(mine) }));
+    if (outcome.kind !== 'created') throw new Error(outcome.kind);
+    const warning =
+      'spec.ports: port 80 of host "shared.internal" is HTTP here and TCP in ServiceEntry other/theirs, ' +
+      'and a namespace that sees both goes by one of them';
+    expect(outcome.warnings).toEqual(warned ? [warning] : undefined);
+  });
+
   it('gives each namespace a VIP of its own', async () => {
     const registry = await openTestRegistry();
     await registry.apply(auto('a', 'shared.internal'));

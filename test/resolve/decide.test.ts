@@ -190,7 +190,11 @@ describe('an owned name', () => {
 
 describe('which host a name belongs to', () => {
   const literal = (host: string, address: string) =>
-    serviceEntry(`e${address.replaceAll('.', '-')}`, { hosts: [host], resolution: 'STATIC', addresses: [address] });
+    serviceEntry(`e${address.replaceAll(/[.:]+/g, '-')}`, {
+      hosts: [host],
+      resolution: 'STATIC',
+      addresses: [address],
+    });
 
   it('exact before wildcard, the longest wildcard before a shorter one, at any depth', async () => {
     const registry = await registryWith(
@@ -220,6 +224,74 @@ describe('which host a name belongs to', () => {
     expect(answersOf(await ask(registry, 'x.wild.example.com.corp.example.net', 'A', { view }))[0]).toBe(
       'x.wild.example.com.corp.example.net 30 CNAME x.wild.example.com',
     );
+  });
+
+  it.each(['AAAA', 'HTTPS', 'TXT', 'SRV'])(
+    'a name that a search domain completes, without data of type %s, is the CNAME with the SOA of its target',
+    async (type) => {
+      const registry = await registryWith(literal('db.example.com', '192.0.2.1'));
+      const view = { searchDomains: ['corp.example.net'] };
+      const wire = await ask(registry, 'db.example.com.corp.example.net', type, { view });
+      expect(rcodeIn(wire)).toBe('NOERROR');
+      expect(answersOf(wire)).toEqual(['db.example.com.corp.example.net 30 CNAME db.example.com']);
+      expect(authoritiesOf(wire)).toEqual([expect.stringMatching(/^db\.example\.com 30 SOA /)]);
+    },
+  );
+
+  it('CNAME of a name that a search domain completes is the CNAME alone', async () => {
+    const registry = await registryWith(literal('db.example.com', '192.0.2.1'));
+    const view = { searchDomains: ['corp.example.net'] };
+    const wire = await ask(registry, 'db.example.com.corp.example.net', 'CNAME', { view });
+    expect(answersOf(wire)).toEqual(['db.example.com.corp.example.net 30 CNAME db.example.com']);
+    expect(authoritiesOf(wire)).toEqual([]);
+  });
+
+  it('underscores that are no service of a registered name are ordinary labels of a wildcard (RFC 4592)', async () => {
+    const registry = await registryWith(literal('*.wild.example', '192.0.2.1'), literal('*.internal', '192.0.2.2'));
+    const txt = await ask(registry, '_dmarc.wild.example', 'TXT');
+    expect([rcodeIn(txt), answersOf(txt)]).toEqual(['NOERROR', []]);
+    expect(authoritiesOf(txt)).toEqual([expect.stringMatching(/^wild\.example 30 SOA /)]);
+    expect(answersOf(await ask(registry, '_dmarc.wild.example'))).toEqual(['_dmarc.wild.example 30 A 192.0.2.1']);
+    expect(answersOf(await ask(registry, '_a._b.internal'))).toEqual(['_a._b.internal 30 A 192.0.2.2']);
+    expect(answersOf(await ask(registry, '_http._tcp.x.wild.example', 'SRV'))).toEqual([
+      '_http._tcp.x.wild.example 30 SRV 0 100 80 x.wild.example',
+    ]);
+    expect(answersOf(await ask(registry, '_http._tcp.x.wild.example'))).toEqual([]);
+  });
+
+  it('names above hosts and hosts that the view may not see take nothing from a wildcard', async () => {
+    const hidden = serviceEntry('h', { hosts: ['h.example.com'], exportTo: ['.'] }, { namespace: 'secret' });
+    const registry = await registryWith(
+      literal('*.example.com', '192.0.2.1'),
+      literal('a.b.example.com', '192.0.2.2'),
+      hidden,
+    );
+    const addressOf = async (qname: string) => message(await ask(registry, qname)).answers[0]?.data;
+    expect(await addressOf('a.b.example.com')).toBe('192.0.2.2');
+    expect(await addressOf('b.example.com')).toBe('192.0.2.1');
+    expect(await addressOf('x.b.example.com')).toBe('192.0.2.1');
+    expect(await addressOf('h.example.com')).toBe('192.0.2.1');
+  });
+
+  it('what an exact host lacks, a wildcard above it does not lend', async () => {
+    const registry = await registryWith(literal('*.example.com', '2001:db8::1'), literal('a.example.com', '192.0.2.1'));
+    const wire = await ask(registry, 'a.example.com', 'AAAA');
+    expect([rcodeIn(wire), answersOf(wire)]).toEqual(['NOERROR', []]);
+    expect(authoritiesOf(wire)).toEqual([expect.stringMatching(/^a\.example\.com 30 SOA /)]);
+    expect(answersOf(await ask(registry, 'b.example.com', 'AAAA'))).toHaveLength(1);
+  });
+
+  it('the asterisk itself is a label like any other (RFC 4592 section 2.3)', async () => {
+    const registry = await registryWith(literal('*.example.com', '192.0.2.1'));
+    expect(answersOf(await ask(registry, '*.example.com'))).toEqual(['*.example.com 30 A 192.0.2.1']);
+  });
+
+  it('a name above hosts is forwarded unless its zone is private: what else lies there is not ours', async () => {
+    const registry = await registryWith(literal('a.b.example.com', '192.0.2.1'), literal('a.b.internal', '192.0.2.2'));
+    expect(answersOf(await ask(registry, 'b.example.com', 'A', { forwards: true }))).toHaveLength(1);
+    const wire = await ask(registry, 'b.internal');
+    expect([rcodeIn(wire), answersOf(wire)]).toEqual(['NOERROR', []]);
+    expect(rcodeIn(await ask(registry, 'x.a.b.internal'))).toBe('NXDOMAIN');
   });
 
   it('a host not exported to the view is as if nobody had registered it, to the octet', async () => {

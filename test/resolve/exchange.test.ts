@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { createExchange } from '../../src/resolve/exchange.ts';
+import type { View } from '../../src/table/view.ts';
 import { type Answering, createAnswering, DECISION_MAX_MS, hostRecord } from '../support/answering.ts';
-import { answersOf, queryWire, rcodeIn } from '../support/dns.ts';
+import { answersOf, edeCodesOf, queryWire, rcodeIn } from '../support/dns.ts';
 import { DEFAULT_VIEW } from '../support/registry.ts';
 
 const VIP = { ipv4: '240.240.0.1', ipv6: '2001:2::1' };
@@ -43,6 +45,29 @@ describe('a hit', () => {
   });
 });
 
+describe('a flood of names', () => {
+  it('is answered SERVFAIL at once when too many queries wait, and over as soon as they are', async () => {
+    const { promise: stuck, resolve: release } = Promise.withResolvers<void>();
+    const resolver = {
+      resolve: async () => {
+        await stuck;
+        return { wire: Buffer.alloc(12), source: 'error', maxAge: undefined } as const;
+      },
+    };
+    const exchange = createExchange(resolver, undefined);
+    const ask = (n: number) =>
+      exchange.answer(queryWire(`n${n}.example`, 'A', { edns: { udpSize: 1232 } }), DEFAULT_VIEW, () =>
+        AbortSignal.timeout(60_000),
+      );
+    const waiting = Array.from({ length: 10_000 }, (_, n) => ask(n));
+    const refused = (await ask(10_000)) as { wire: Buffer; maxAge: undefined };
+    expect([rcodeIn(refused.wire), edeCodesOf(refused.wire), refused.maxAge]).toEqual(['SERVFAIL', [14], undefined]);
+    release();
+    await Promise.all(waiting);
+    expect(ask(10_001)).toBeInstanceOf(Promise);
+  });
+});
+
 describe('views', () => {
   it('that may not see a host get what is outside, whoever asks first', async () => {
     for (const order of [
@@ -72,6 +97,26 @@ describe('views', () => {
     expect(await answers(answering, { vips: false })).toEqual(['app.example.org 30 A 192.0.2.9']);
     expect(await answers(answering, { families: ['ipv6'] })).toEqual([]);
     expect(await answers(answering, { forwardUnknown: false })).toEqual(OURS);
+  });
+
+  it.each<Partial<View>>([
+    { namespace: 'elsewhere' },
+    { searchDomains: ['internal'] },
+    { clusterDomain: 'cluster.test' },
+    { families: ['ipv4', 'ipv6'] },
+    { vips: 'proxy' },
+    { vips: false },
+    { forwardUnknown: false },
+  ])('that differ in %o share no answer', async (changed) => {
+    const answering = createAnswering([hostRecord('app.example.org', { vip: VIP })]);
+    for (const view of [{}, changed, {}, changed]) await answering.ask(asked, view);
+    expect(answering.reads.count).toBe(2);
+  });
+
+  it('that say the same share their answers, whoever they belong to', async () => {
+    const answering = createAnswering([hostRecord('app.example.org', { vip: VIP })]);
+    for (const searchDomains of [['internal'], ['internal']]) await answering.ask(asked, { searchDomains });
+    expect(answering.reads.count).toBe(1);
   });
 
   it('that do not forward are refused what is cached for those that do', async () => {

@@ -220,24 +220,50 @@ describe('a TCP listener', () => {
     await client.closed;
   });
 
-  it('closes connections beyond its bound at once, and takes others when one has gone', async () => {
+  it('closes the connection that has been idle for longest when there is one more than its bound', async () => {
     const listener = await listening(echo, { maxConnections: 2 });
     const [first, second] = [await clientOf(listener), await clientOf(listener)];
-    for (const client of [first, second]) {
+    for (const client of [second, first]) {
       client.socket.write(framedQuery(1));
       await client.next();
     }
     const third = await clientOf(listener);
-    await third.closed;
-    first.socket.destroy();
-    await first.closed;
-    await expect
-      .poll(async () => {
-        const client = await clientOf(listener);
-        client.socket.write(framedQuery(9));
-        return Promise.race([client.closed.then(() => 'closed'), idsOf(client, 1)]);
-      })
-      .toEqual([9]);
+    await second.closed;
+    for (const client of [first, third]) {
+      client.socket.write(framedQuery(9));
+      expect((await client.next()).readUInt16BE(0)).toBe(9);
+    }
+  });
+
+  it('closes a new connection when all it may have are waiting for answers', async () => {
+    const { exchange, release, started } = held();
+    const listener = await listening(exchange, { maxConnections: 1 });
+    const first = await clientOf(listener);
+    first.socket.write(framedQuery(1));
+    await expect.poll(() => started).toEqual([1]);
+    const second = await clientOf(listener);
+    await second.closed;
+    release(1);
+    expect((await first.next()).readUInt16BE(0)).toBe(1);
+  });
+
+  it('goes on answering while ten thousand connections are opened and left idle', async () => {
+    const listener = await listening(echo, { maxConnections: 200 });
+    const sockets: Socket[] = [];
+    closers.push(() => sockets.forEach((socket) => socket.destroy()));
+    const open = async () => {
+      const socket = connect(listener.port, listener.address).on('error', () => undefined);
+      sockets.push(socket);
+      await Promise.race([once(socket, 'connect'), once(socket, 'close')]).catch(() => undefined);
+    };
+    for (let round = 0; round < 100; round++) {
+      await Promise.all(Array.from({ length: 100 }, open));
+      const client = await clientOf(listener);
+      client.socket.write(framedQuery(round));
+      expect((await client.next()).readUInt16BE(0)).toBe(round);
+      client.socket.destroy();
+      for (const socket of sockets.splice(0, sockets.length - 300)) socket.destroy();
+    }
   });
 
   it('survives clients that reset while their answers are written', async () => {

@@ -1,6 +1,8 @@
 import { AnswerCache } from '../../src/cache/answer-cache.ts';
+import { Rcode, rcodeName } from '../../src/dns/constants.ts';
 import type { DnsQuery } from '../../src/dns/query.ts';
 import type { ResponseContent } from '../../src/dns/response.ts';
+import { rcodeOf } from '../../src/dns/walk.ts';
 import type { Forwarded, Forwarder } from '../../src/forward/forwarder.ts';
 import type { RegistryReader } from '../../src/registry/reader.ts';
 import { createExchange, type Exchange } from '../../src/resolve/exchange.ts';
@@ -92,8 +94,9 @@ export function createAnswering(hosts: readonly HostRecord[] = [], cacheBytes = 
       const upstream = 'https://upstream.example';
       if (said === 'timeout') return { ok: false, failures: [{ upstream, kind: 'timeout', message: 'no answer' }] };
       const wire = Buffer.isBuffer(said) ? said : responseWire(query, said);
-      if ((wire[3] ?? 0) % 16 !== 2) return { ok: true, wire, upstream, age: 0 };
-      return { ok: false, failures: [{ upstream, kind: 'rcode', message: 'SERVFAIL', wire }] };
+      const rcode = rcodeOf(wire);
+      if (rcode !== Rcode.servFail && rcode !== Rcode.refused) return { ok: true, wire, upstream, age: 0 };
+      return { ok: false, failures: [{ upstream, kind: 'rcode', message: rcodeName(rcode), wire }] };
     },
     upstreamsFor: () => [],
     hasRouteFor: () => false,

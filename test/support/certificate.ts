@@ -10,14 +10,30 @@ export interface Certificate {
 
 const HOUR_MS = 3_600_000;
 
-/** EC P-256, valid from an hour ago for one day, for these DNS names and IP addresses. */
-export function createCertificate(names: readonly string[] = ['localhost', '127.0.0.1']): Certificate {
+/** EC P-256, valid from an hour ago for one day (or as long before, where `expired`), for these DNS names and IP addresses. */
+export function createCertificate(
+  names: readonly string[] = ['localhost', '127.0.0.1'],
+  { expired = false }: { readonly expired?: boolean } = {},
+): Certificate {
+  const endsAt = expired ? Date.now() - HOUR_MS : Date.now() + 23 * HOUR_MS;
   const authority = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const server = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const issuer = 'test authority';
-  const ca = signed(authority.privateKey, { issuer, subject: issuer, key: authority.publicKey, extension: CA_TRUE });
+  const ca = signed(authority.privateKey, {
+    issuer,
+    subject: issuer,
+    key: authority.publicKey,
+    extension: CA_TRUE,
+    endsAt: Date.now() + 23 * HOUR_MS,
+  });
   const extension = subjectAltName(names);
-  const cert = signed(authority.privateKey, { issuer, subject: 'test server', key: server.publicKey, extension });
+  const cert = signed(authority.privateKey, {
+    issuer,
+    subject: 'test server',
+    key: server.publicKey,
+    extension,
+    endsAt,
+  });
   return { ca, cert, key: server.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
 }
 
@@ -26,16 +42,17 @@ interface Contents {
   readonly subject: string;
   readonly key: KeyObject;
   readonly extension: Buffer;
+  readonly endsAt: number;
 }
 
 /** RFC 5280 section 4.1. */
-function signed(authority: KeyObject, { issuer, subject, key, extension }: Contents): string {
+function signed(authority: KeyObject, { issuer, subject, key, extension, endsAt }: Contents): string {
   const contents = sequence(
     explicit(0, der(INTEGER, Buffer.of(2))),
     der(INTEGER, Buffer.from(Date.now().toString(16).padStart(12, '0'), 'hex')),
     ECDSA_WITH_SHA256,
     commonName(issuer),
-    sequence(utcTime(Date.now() - HOUR_MS), utcTime(Date.now() + 23 * HOUR_MS)),
+    sequence(utcTime(endsAt - 24 * HOUR_MS), utcTime(endsAt)),
     commonName(subject),
     key.export({ type: 'spki', format: 'der' }),
     explicit(3, sequence(extension)),

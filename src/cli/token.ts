@@ -1,0 +1,207 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { TokenRecord } from '../registry/tokens.ts';
+import { duration } from '../settings/duration.ts';
+import type { Family } from '../table/view.ts';
+import type { PartialView } from '../table/view-fields.ts';
+import { ADMIN_TIMEOUT_MS } from './admin-client.ts';
+import { ageOf } from './age.ts';
+import { addConnectionOptions, type Connection, type ConnectionOptions, findConnection } from './connection.ts';
+import { CommandFailure, reportFailure, reporting, ServerRefusal } from './failure.ts';
+import { type Io, processIo } from './io.ts';
+import { formatValue } from './object-output.ts';
+import { withOperationsClient } from './operations-client.ts';
+import { formatTable } from './table-output.ts';
+import { verb } from './verb.ts';
+
+type Format = 'table' | 'json' | 'yaml';
+type Purpose = 'vm' | 'client' | 'admin';
+
+interface OutputOptions extends ConnectionOptions {
+  readonly output: Format;
+}
+
+interface CreateOptions extends OutputOptions {
+  readonly label: string;
+  readonly for: Purpose;
+  readonly namespace?: string;
+  readonly searchDomain?: readonly string[];
+  readonly family?: readonly Family[];
+  /** Milliseconds. */
+  readonly expires?: number;
+}
+
+/** What `POST /v1/tokens` answers: the only time that the token is told. */
+type CreatedToken = TokenRecord & { readonly token: string };
+
+const DAY_MS = 86_400_000;
+const NONE = '<none>';
+
+function readExpiry(text: string): number {
+  const days = /^([1-9]\d{0,4})d$/.exec(text)?.[1];
+  const reading = duration(text);
+  const ms = days === undefined ? (reading.ok ? reading.value : 0) : Number(days) * DAY_MS;
+  if (ms <= 0) throw new InvalidArgumentError('It takes a duration such as 90d, 12h or 30m.');
+  return ms;
+}
+
+const addTo = (text: string, list: readonly string[] = []): readonly string[] => [...list, ...text.split(',')];
+
+/** A program on a VM can connect to a virtual IP, since the shim carries it; a browser elsewhere would get nowhere. */
+function viewOf({ for: purpose, namespace, searchDomain, family }: CreateOptions): PartialView {
+  return {
+    vips: purpose === 'vm',
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(searchDomain === undefined ? {} : { searchDomains: searchDomain }),
+    ...(family === undefined ? {} : { families: family }),
+  };
+}
+
+function refuseView({ namespace, searchDomain, family }: CreateOptions): void {
+  if (namespace === undefined && searchDomain === undefined && family === undefined) return;
+  throw new CommandFailure(
+    'an administrator token has no view: --namespace, --search-domain and --family are for others',
+  );
+}
+
+/** A line to paste that shows that the token works. */
+function tryLine({ url }: Connection, { token, kind }: CreatedToken): string {
+  const base = url.href.replace(/\/$/, '');
+  if (kind === 'admin') return 'meshdoh get serviceentries --token-file FILE   (with the token in FILE, mode 0600)';
+  if (url.protocol === 'https:') return `curl --doh-url '${base}/${token}/dns-query' https://example.com/`;
+  return `curl '${base}/${token}/dns-query?name=example.com&type=A'`;
+}
+
+function createdText(connection: Connection, created: CreatedToken): string {
+  const { token, id, kind, label, expiresAt } = created;
+  const end = expiresAt === undefined ? 'until it is revoked' : `until ${expiresAt}`;
+  const endpoint = `${connection.url.href.replace(/\/$/, '')}/${token}/dns-query`;
+  return [
+    `${kind} token ${id} (${label}), good ${end}. It is shown this once:`,
+    '',
+    `  ${token}`,
+    '',
+    ...(kind === 'client' ? [`DoH endpoint:  ${endpoint}`] : []),
+    `try it:        ${tryLine(connection, created)}`,
+    '',
+  ].join('\n');
+}
+
+async function create(options: CreateOptions, io: Io): Promise<void> {
+  const { for: purpose, label, expires, output } = options;
+  if (purpose === 'admin') refuseView(options);
+  const connection = await findConnection(options, io);
+  await withOperationsClient(connection, async ({ ask }) => {
+    const created = await ask<CreatedToken>({
+      method: 'POST',
+      target: '/v1/tokens',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        label,
+        ...(purpose === 'admin' ? { kind: 'admin' } : { view: viewOf(options) }),
+        ...(expires === undefined ? {} : { expiresAt: new Date(io.now() + expires).toISOString() }),
+      }),
+    });
+    io.stdout.write(output === 'table' ? createdText(connection, created) : formatValue(created, output));
+  });
+}
+
+function listRow({ id, kind, label, view, createdAt, expiresAt }: TokenRecord, now: number): string[] {
+  const isOver = expiresAt !== undefined && Date.parse(expiresAt) <= now;
+  const fields = Object.entries(view).map(([name, value]) => `${name}=${String(value) || NONE}`);
+  const expires = expiresAt === undefined ? NONE : isOver ? `${expiresAt} (over)` : expiresAt;
+  return [id, kind, label, fields.join(' ') || NONE, expires, ageOf(createdAt, now)];
+}
+
+async function list(options: OutputOptions, io: Io): Promise<void> {
+  await withOperationsClient(await findConnection(options, io), async ({ ask }) => {
+    const { items } = await ask<{ readonly items: readonly TokenRecord[] }>({ method: 'GET', target: '/v1/tokens' });
+    const { output } = options;
+    if (output !== 'table') io.stdout.write(formatValue({ items }, output));
+    else if (items.length === 0) io.stderr.write('No tokens found.\n');
+    else {
+      const header = ['ID', 'KIND', 'LABEL', 'VIEW', 'EXPIRES', 'AGE'];
+      io.stdout.write(
+        formatTable(
+          header,
+          items.map((item) => listRow(item, io.now())),
+        ),
+      );
+    }
+  });
+}
+
+async function revoke(ids: readonly string[], options: ConnectionOptions, io: Io): Promise<void> {
+  if (ids.some((id) => id.startsWith('mdh_'))) {
+    throw new CommandFailure(
+      'a token is revoked by its id, as "meshdoh token list" shows it: what is typed here is kept in logs',
+    );
+  }
+  await withOperationsClient(await findConnection(options, io), async ({ ask }) => {
+    for (const id of ids) {
+      try {
+        await ask({ method: 'DELETE', target: `/v1/tokens/${encodeURIComponent(id)}` });
+        io.stdout.write(`token ${id} revoked\n`);
+      } catch (error) {
+        if (!(error instanceof ServerRefusal)) throw error;
+        reportFailure(io, error.message);
+      }
+    }
+  });
+}
+
+const outputOption = (): Option =>
+  new Option('-o, --output <format>', 'how to print it').choices(['table', 'json', 'yaml']).default('table');
+
+function createSubcommand(io: Io): Command {
+  const command = verb('create', io)
+    .summary('make a token')
+    .description('Makes a token and prints it, this once: it is kept as a hash.')
+    .requiredOption('--label <text>', 'by which you know it')
+    .addOption(
+      new Option('--for <purpose>', 'vm: its shim carries virtual IPs; client: no virtual IPs; admin: administers')
+        .choices(['vm', 'client', 'admin'])
+        .makeOptionMandatory(),
+    )
+    .option('-n, --namespace <name>', 'what is exported to this namespace is visible (default: that of the settings)')
+    .option('--search-domain <domain>', 'tried as a suffix to take off; repeatable', addTo)
+    .option('--family <ipv4|ipv6>', 'families of virtual IPs; repeatable', addTo)
+    .option('--expires <duration>', 'how long it is good: 90d, 12h (default: until it is revoked)', readExpiry)
+    .addOption(outputOption())
+    .action(reporting(io, (options: CreateOptions) => create(options, io)));
+  return addConnectionOptions(command, ADMIN_TIMEOUT_MS);
+}
+
+function listSubcommand(io: Io): Command {
+  const command = verb('list', io)
+    .summary('show the tokens there are')
+    .description('Shows the tokens there are, by their ids; the tokens themselves are not kept.')
+    .addOption(outputOption())
+    .action(reporting(io, (options: OutputOptions) => list(options, io)));
+  return addConnectionOptions(command, ADMIN_TIMEOUT_MS);
+}
+
+function revokeSubcommand(io: Io): Command {
+  const command = verb('revoke', io)
+    .summary('end tokens, by their ids')
+    .description('Ends tokens by their ids. Servers let their owners in for at most "registryCacheMs" more.')
+    .argument('<id...>', 'as "meshdoh token list" shows them')
+    .action(reporting(io, (ids: readonly string[], options: ConnectionOptions) => revoke(ids, options, io)));
+  return addConnectionOptions(command, ADMIN_TIMEOUT_MS);
+}
+
+const EXAMPLES = `
+Examples:
+  meshdoh token create --label "vm fleet" --for vm --namespace team-a
+  meshdoh token create --label laptop --for client --expires 90d -o json
+  meshdoh token list
+  meshdoh token revoke 3f9a0c21b7de`;
+
+export function tokenCommand(io: Io = processIo()): Command {
+  return verb('token', io)
+    .summary('make, list and revoke the tokens of clients and administrators')
+    .description('Manages tokens. To replace one without a gap, make another, put it in place, and revoke the first.')
+    .addCommand(createSubcommand(io))
+    .addCommand(listSubcommand(io))
+    .addCommand(revokeSubcommand(io))
+    .addHelpText('after', EXAMPLES);
+}

@@ -1,0 +1,16 @@
+import type { Question } from '../dns/query.ts';
+import type { UpstreamFailure } from './forwarder.ts';
+
+export type Exchanged =
+  | { readonly ok: true; readonly wire: Buffer; readonly age: number }
+  | ({ readonly ok: false } & Omit<UpstreamFailure, 'upstream'>);
+
+/** One upstream, over whatever carries messages to it. */
+export interface UpstreamClient {
+  /** Names it in metrics and traces; holds no credential. */
+  readonly origin: string;
+  /** Puts `wire`, which asks `question`, to it. Aborting gives up this exchange and no other. Never rejects. */
+  exchange(wire: Buffer, question: Question, signal: AbortSignal): Promise<Exchanged>;
+  /** Cuts all connections; exchanges fail from now on. */
+  close(): void;
+}

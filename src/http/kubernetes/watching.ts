@@ -1,0 +1,73 @@
+import type { Context } from 'hono';
+import type { EntryReader } from '../../registry/writer.ts';
+import { badRequest, sendStatus } from '../api.ts';
+import { failure } from '../status.ts';
+import { ChangeFeed } from './change-feed.ts';
+import { flagOf, type Selection, tooOld, wholeNumber } from './list-query.ts';
+import type { Representation } from './representation.ts';
+import { eventStream, type WatchEvent, watchEvents } from './watch.ts';
+
+export interface WatchingPorts {
+  readonly entries: EntryReader;
+  readonly adminTimeoutMs: number;
+  /** After which a watch ends, in milliseconds: where answers are not streamed, a client waits for all of it. */
+  readonly watchLimitMs?: number;
+  /** Between two looks at the registry while somebody watches, in milliseconds; 1 s when absent. */
+  readonly watchPollMs?: number;
+}
+
+/** Of one process: each holds a connection, and is told of every change. */
+const MAX_WATCHERS = 100;
+const WATCH_LIMIT_MS = 30 * 60_000;
+const WATCH_POLL_MS = 1000;
+
+const TOO_MANY = failure(429, 'TooManyRequests', `too many watches: this server has ${MAX_WATCHERS} at most`, {
+  retryAfterSeconds: 1,
+});
+const NO_WATCH_LIST = failure(
+  422,
+  'Invalid',
+  'ListOptions.meta.k8s.io "" is invalid: sendInitialEvents: Forbidden: this server does not stream lists',
+);
+
+async function* single(event: WatchEvent): AsyncGenerator<WatchEvent> {
+  yield event;
+}
+
+const send = (events: AsyncGenerator<WatchEvent>, gone: () => void): Response =>
+  new Response(eventStream(events, gone), {
+    headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
+  });
+
+/** `watch=true` of a list: one feed of changes for all watchers of the process. */
+export function createWatching(ports: WatchingPorts) {
+  const { entries, adminTimeoutMs, watchLimitMs = WATCH_LIMIT_MS, watchPollMs = WATCH_POLL_MS } = ports;
+  const feed = new ChangeFeed({ entries, pollMs: watchPollMs, timeoutMs: adminTimeoutMs });
+
+  return async (c: Context, selection: Selection, representation: Representation): Promise<Response> => {
+    const { resourceVersion = '', timeoutSeconds, allowWatchBookmarks, sendInitialEvents } = c.req.query();
+    const seconds = wholeNumber('timeoutSeconds', timeoutSeconds);
+    if (typeof seconds === 'object') return sendStatus(c, seconds);
+    if (!/^\d*$/.test(resourceVersion)) {
+      return sendStatus(c, badRequest(`resourceVersion: Invalid value: ${JSON.stringify(resourceVersion)}`));
+    }
+    if (flagOf(sendInitialEvents)) return sendStatus(c, NO_WATCH_LIST);
+    if (feed.followers >= MAX_WATCHERS) {
+      c.header('Retry-After', '1');
+      return sendStatus(c, TOO_MANY);
+    }
+    const isFresh = resourceVersion === '' || resourceVersion === '0';
+    const follower = await feed.follow(isFresh ? undefined : resourceVersion);
+    if (follower === 'expired') {
+      return send(single({ type: 'ERROR', object: tooOld(resourceVersion) }), () => undefined);
+    }
+    const left = new AbortController();
+    const limitMs = Math.min(seconds ? seconds * 1000 : watchLimitMs, watchLimitMs);
+    const signal = AbortSignal.any([left.signal, AbortSignal.timeout(limitMs)]);
+    const bookmarks = flagOf(allowWatchBookmarks);
+    return send(watchEvents(follower, { selection, representation, bookmarks, signal }), () => {
+      left.abort();
+      follower.close();
+    });
+  };
+}

@@ -1,0 +1,53 @@
+import { hash } from 'node:crypto';
+import { paginateQuery, QueryCommand } from '@aws-sdk/client-dynamodb';
+import type { ServiceEntry } from '../serviceentry/service-entry.ts';
+import type { RegisteredMesh } from '../table/registered-host.ts';
+import { orUnavailable } from './dynamodb-faults.ts';
+import { decodeStored } from './dynamodb-items.ts';
+import { readPools } from './dynamodb-open.ts';
+import type { TableClient } from './dynamodb-snapshot.ts';
+import { CHANGES, ENTRIES } from './keys.ts';
+import type { MeshSource } from './mesh-source.ts';
+import { registeredHosts } from './registered-mesh.ts';
+
+/** Of a digest: enough that no two states of the counters share it. */
+const VERSION_LENGTH = 16;
+
+/** All change counters in one Query: they fit into one page by far. Half a read unit, as it need not be consistent. */
+async function readVersion({ client, table }: TableClient, signal: AbortSignal): Promise<string> {
+  const command = new QueryCommand({
+    TableName: table,
+    KeyConditionExpression: 'pk = :changes',
+    ExpressionAttributeValues: { ':changes': { S: CHANGES } },
+  });
+  const { Items = [] } = await client.send(command, { abortSignal: signal });
+  const counters = Items.map((item) => `${item.sk?.S}=${item.commits?.N}`);
+  return hash('sha256', counters.join(), 'base64url').slice(0, VERSION_LENGTH);
+}
+
+async function readEntries({ client, table }: TableClient, signal: AbortSignal): Promise<ServiceEntry[]> {
+  const pages = paginateQuery(
+    { client },
+    {
+      TableName: table,
+      KeyConditionExpression: 'pk = :entries',
+      ExpressionAttributeValues: { ':entries': { S: ENTRIES } },
+      ConsistentRead: true,
+    },
+    { abortSignal: signal },
+  );
+  const entries: ServiceEntry[] = [];
+  for await (const { Items = [] } of pages) entries.push(...Items.flatMap((item) => decodeStored(item)?.entry ?? []));
+  return entries;
+}
+
+async function readMesh(source: TableClient, signal: AbortSignal): Promise<RegisteredMesh> {
+  const [{ active, draining }, entries] = await Promise.all([readPools(source, signal), readEntries(source, signal)]);
+  return { hosts: registeredHosts(entries), pools: [...(active ? [active] : []), ...draining] };
+}
+
+/** All of the registry from its entries: no host item is read, so it costs what a list of all entries does. */
+export const createDynamoDbTable = (source: TableClient): MeshSource => ({
+  version: (signal) => orUnavailable(readVersion(source, signal)),
+  read: (signal) => orUnavailable(readMesh(source, signal)),
+});

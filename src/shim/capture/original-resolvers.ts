@@ -1,0 +1,64 @@
+import { join } from 'node:path';
+import type { ListenAddress } from './capture.ts';
+import type { HostFiles } from './host-files.ts';
+import { isOurs, parseResolvConf, RESOLV_CONF } from './resolv-conf.ts';
+
+/** The resolvers that this host has without us: what `fallback = system` and `route … = system` ask, on port 53. */
+export interface OriginalResolvers {
+  readonly servers: readonly string[];
+  readonly search: readonly string[];
+}
+
+/** systemd-resolved's own list, where `/etc/resolv.conf` names only its stub. */
+export const RESOLVED_UPLINKS = '/run/systemd/resolve/resolv.conf';
+const RESOLVED_STUBS: ReadonlySet<string> = new Set(['127.0.0.53', '127.0.0.54']);
+
+export const originalResolversPath = (stateDir: string): string => join(stateDir, 'original-resolvers.json');
+
+/** Whether programs ask systemd-resolved. */
+export const asksResolved = (resolvConf: string): boolean =>
+  parseResolvConf(resolvConf).nameservers.some((server) => RESOLVED_STUBS.has(server));
+
+/** From the texts of the files. Our own addresses are left out: asking them would be a loop. */
+export function originalResolvers(
+  resolvConf: string,
+  uplinks: string | undefined,
+  listen: readonly ListenAddress[],
+): OriginalResolvers {
+  const own = new Set(listen.map(({ address }) => address));
+  const { nameservers, search } = parseResolvConf(resolvConf);
+  const behindStub = uplinks !== undefined && nameservers.some((server) => RESOLVED_STUBS.has(server));
+  const servers = behindStub ? parseResolvConf(uplinks).nameservers : nameservers;
+  return { servers: [...new Set(servers)].filter((server) => !own.has(server)), search };
+}
+
+/** As they are now, or, where `/etc/resolv.conf` is ours, as they were when it became so. */
+export async function readOriginalResolvers(
+  host: HostFiles,
+  { stateDir, listen }: { readonly stateDir: string; readonly listen: readonly ListenAddress[] },
+): Promise<OriginalResolvers> {
+  const resolvConf = (await host.read(RESOLV_CONF)) ?? '';
+  if (!isOurs(resolvConf)) return originalResolvers(resolvConf, await host.read(RESOLVED_UPLINKS), listen);
+  return parseSaved(await host.read(originalResolversPath(stateDir)));
+}
+
+export async function saveOriginalResolvers(
+  host: HostFiles,
+  stateDir: string,
+  found: OriginalResolvers,
+): Promise<void> {
+  await host.write(originalResolversPath(stateDir), `${JSON.stringify(found)}\n`);
+}
+
+const isTexts = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((one) => typeof one === 'string');
+
+function parseSaved(text: string | undefined): OriginalResolvers {
+  try {
+    const { servers, search } = JSON.parse(text ?? '') as Partial<OriginalResolvers>;
+    if (isTexts(servers) && isTexts(search)) return { servers, search };
+  } catch {
+    // Not there, or cut short: nothing is known.
+  }
+  return { servers: [], search: [] };
+}

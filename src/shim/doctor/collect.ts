@@ -1,0 +1,91 @@
+import { execFile } from 'node:child_process';
+import { networkInterfaces } from 'node:os';
+import { promisify } from 'node:util';
+import type { MeshTable } from '../../table/mesh-table.ts';
+import { HostFiles } from '../capture/host-files.ts';
+import { loopingResolvers } from '../capture/loop.ts';
+import { readOriginalResolvers } from '../capture/original-resolvers.ts';
+import { parseResolvConf, RESOLV_CONF } from '../capture/resolv-conf.ts';
+import { ResolverFiles } from '../capture/resolver-files.ts';
+import { isLoopback, RESOLVED_DROP_IN } from '../capture/resolver-plan.ts';
+import { runCommand } from '../capture/run-command.ts';
+import { selfCheck } from '../capture/self-check.ts';
+import { answeringCanary } from '../capture/stand-in.ts';
+import type { ShimSettings } from '../settings.ts';
+import { TableStore } from '../table-store.ts';
+import { probeEndpoint } from './endpoint-probe.ts';
+import type { HostFacts, ResolvedFacts } from './host-facts.ts';
+import { reachesShim } from './os-canary.ts';
+import { meshFacts, parseRoutes, parseSynchronised, resolvedFacts } from './parse-facts.ts';
+
+const TIMEOUT_MS = 3000;
+const DOCKER_BRIDGE = /^(docker0|br-[0-9a-f]{12})$/;
+
+/** Asks this host, the endpoints and the resolvers; nothing is changed. */
+export async function collectFacts(settings: ShimSettings): Promise<HostFacts> {
+  const host = new HostFiles();
+  const original = await readOriginalResolvers(host, settings);
+  const [answers, captured, endpoints, resolver, resolved, nft, routes, synchronised] = await Promise.all([
+    selfCheck(settings.listen.filter(isLoopback)),
+    reachesShim(),
+    Promise.all(settings.endpoints.map(async (url) => ({ url, ...(await probeEndpoint(url, settings, original)) }))),
+    new ResolverFiles(settings, { host, run: runCommand }).facts(),
+    collectResolved(host),
+    output('nft', '--version'),
+    collectRoutes(),
+    output('timedatectl', 'show').then(parseSynchronised),
+  ]);
+  return {
+    settings,
+    answers,
+    captured,
+    nameservers: parseResolvConf((await host.read(RESOLV_CONF)) ?? '').nameservers,
+    original,
+    looping: await looping(settings, original.servers),
+    resolved,
+    nssResolve: resolver.nssResolve,
+    nft: nft !== '',
+    dockerBridges: Object.keys(networkInterfaces()).filter((name) => DOCKER_BRIDGE.test(name)),
+    routes,
+    mesh: meshFacts(await lastTable(settings)),
+    endpoints,
+    clock: { skewMs: endpoints.find(({ skewMs }) => skewMs !== undefined)?.skewMs, synchronised },
+  };
+}
+
+async function lastTable({ stateDir, endpoints }: ShimSettings): Promise<MeshTable | undefined> {
+  const store = new TableStore(stateDir);
+  const kept = await Promise.all(endpoints.map((url) => store.read(url)));
+  return kept.find((one) => one?.table !== undefined)?.table;
+}
+
+async function looping(settings: ShimSettings, servers: readonly string[]): Promise<readonly string[]> {
+  const standIn = await answeringCanary(settings.listen);
+  try {
+    return await loopingResolvers(servers);
+  } finally {
+    await standIn.close();
+  }
+}
+
+async function collectResolved(host: HostFiles): Promise<ResolvedFacts | undefined> {
+  const [domain = '', dns = '', dnssec = ''] = await Promise.all(
+    ['domain', 'dns', 'dnssec'].map((what) => output('resolvectl', '--no-pager', what)),
+  );
+  if (dns === '') return undefined;
+  return resolvedFacts({ domain, dns, dnssec }, await host.exists(RESOLVED_DROP_IN));
+}
+
+async function collectRoutes(): Promise<HostFacts['routes']> {
+  const [v4, v6] = await Promise.all([
+    output('ip', '-json', 'route', 'show'),
+    output('ip', '-json', '-6', 'route', 'show'),
+  ]);
+  return [...parseRoutes(v4, 32), ...parseRoutes(v6, 128)];
+}
+
+/** Nothing where the command is not there or fails. */
+async function output(command: string, ...args: string[]): Promise<string> {
+  const outcome = await promisify(execFile)(command, args, { timeout: TIMEOUT_MS }).catch(() => ({ stdout: '' }));
+  return outcome.stdout;
+}

@@ -1,0 +1,39 @@
+import { isLoopback } from '../capture/resolver-plan.ts';
+import { selfCheck } from '../capture/self-check.ts';
+import type { Command } from '../command.ts';
+import { socketText } from '../socket-address.ts';
+import { collectFacts } from './collect.ts';
+import type { Finding } from './finding.ts';
+import { findingsOf } from './findings.ts';
+import { reachesShim } from './os-canary.ts';
+
+/** Whether names of this host come to the shim: asked as any program asks, not of the process. 1 if they should and do not. */
+export const status: Command = async (settings, io) => {
+  const loopback = settings.listen.filter(isLoopback);
+  const [answers, captured] = await Promise.all([selfCheck(loopback), reachesShim()]);
+  const ok = answers && (captured || settings.capture === 'none');
+  const at = loopback.map(socketText);
+  const lines = [
+    `${answers ? 'ok     ' : 'FAILED '} the shim answers at ${at.join(' and ')}, over UDP and TCP`,
+    `${captured ? 'ok     ' : settings.capture === 'none' ? 'no     ' : 'FAILED '} programs of this host ask it (capture: ${settings.capture})`,
+    ...(ok ? [] : ['"meshdoh-shim doctor" finds out why.']),
+  ];
+  io.stdout.write(
+    io.options.json ? json({ answers, captured, capture: settings.capture, listen: at }) : `${lines.join('\n')}\n`,
+  );
+  return ok ? 0 : 1;
+};
+
+/** Everything that is in the way, and what to do about each. 1 if there is a problem; warnings are none. */
+export const doctor: Command = async (settings, io) => {
+  const findings = findingsOf(await collectFacts(settings));
+  io.stdout.write(io.options.json ? json({ findings }) : findingsText(findings));
+  return findings.some(({ level }) => level === 'problem') ? 1 : 0;
+};
+
+const findingsText = (findings: readonly Finding[]): string =>
+  findings.length === 0
+    ? 'nothing found: DNS of this host is as it should be\n'
+    : findings.map(({ id, level, what, remedy }) => `${level} ${id}: ${what}\n  do: ${remedy}\n`).join('');
+
+const json = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;

@@ -1,0 +1,72 @@
+import ipaddr from 'ipaddr.js';
+import { type Finding, problem, warning, when } from './finding.ts';
+import type { HostFacts } from './host-facts.ts';
+
+export const dnssec = ({ resolved, mesh, settings }: HostFacts): readonly Finding[] =>
+  when(settings.capture !== 'none' && ['yes', 'allow-downgrade'].includes(resolved?.dnssec ?? 'no'), () =>
+    problem(
+      'dnssec',
+      `systemd-resolved validates (DNSSEC=${resolved?.dnssec}), and names that exist only in the mesh have no signatures`,
+      `write ${mesh.zones.join(' and ')} to /etc/dnssec-trust-anchors.d/meshdoh.negative, one a line, and restart systemd-resolved`,
+    ),
+  );
+
+export function localNames({ mesh }: HostFacts): readonly Finding[] {
+  const hosts = mesh.hosts.filter((host) => host.endsWith('.local') && !host.endsWith('.cluster.local'));
+  return when(hosts.length > 0, () =>
+    warning(
+      'local-names',
+      `${hosts[0]} ends in ".local": such names are asked on the link by multicast DNS, not of a resolver (RFC 6762)`,
+      'register it below another suffix, such as ".internal"',
+    ),
+  );
+}
+
+export function singleLabels({ mesh }: HostFacts): readonly Finding[] {
+  const hosts = mesh.hosts.filter((host) => !host.includes('.'));
+  return when(hosts.length > 0, () =>
+    warning(
+      'single-label',
+      `"${hosts[0]}" has one label: systemd-resolved asks no DNS server for such names, and others append their search domains`,
+      'register it with a suffix, and give views or hosts that suffix as a search domain',
+    ),
+  );
+}
+
+export const missingNft = ({ nft, settings }: HostFacts): readonly Finding[] =>
+  when(!nft && (settings.capture === 'nft' || settings.vips !== 'off'), () => {
+    const what = 'the nft command is not there';
+    const remedy = 'install the package nftables';
+    return settings.capture === 'nft' || settings.vips === 'nft'
+      ? problem(
+          'nft-missing',
+          `${what}: ${settings.capture === 'nft' ? 'nothing is captured' : 'virtual IPs lead nowhere'}`,
+          remedy,
+        )
+      : warning(
+          'nft-missing',
+          `${what}: hosts of the mesh are answered with the addresses of their endpoints, not with virtual IPs`,
+          remedy,
+        );
+  });
+
+export function vipRoutes({ routes, mesh, settings }: HostFacts): readonly Finding[] {
+  if (settings.vips === 'off') return [];
+  return mesh.pools.flatMap((pool) =>
+    routes.flatMap(({ destination, device }) =>
+      when(overlap(pool, destination), () =>
+        problem(
+          'vip-route',
+          `virtual IPs are taken from ${pool}, and this host has a route to ${destination} by ${device}`,
+          'give the mesh another pool (settings "pools" of the endpoint), or take that route away',
+        ),
+      ),
+    ),
+  );
+}
+
+function overlap(one: string, other: string): boolean {
+  const [a, aBits] = ipaddr.parseCIDR(one);
+  const [b, bBits] = ipaddr.parseCIDR(other);
+  return a.kind() === b.kind() && a.match(b, Math.min(aBits, bBits));
+}

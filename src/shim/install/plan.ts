@@ -1,0 +1,168 @@
+import type { ListenAddress } from '../capture/capture.ts';
+import { isLoopback, planResolver, type ResolverFacts } from '../capture/resolver-plan.ts';
+import { type ShimGiven, type ShimSettings, shimSettingsText } from '../settings.ts';
+import { socketText } from '../socket-address.ts';
+import {
+  RESOLVER_PATH_UNIT,
+  RESOLVER_UNIT,
+  resolverPathUnit,
+  resolverUnit,
+  serviceUnit,
+  UNIT,
+  type UnitContent,
+} from './unit.ts';
+
+/** What of a host decides what is installed on it. */
+export interface InstallFacts {
+  readonly resolver: ResolverFacts;
+  /** Loopback addresses whose port 53 somebody else has. */
+  readonly takenAddresses: readonly string[];
+  readonly ipv6: boolean;
+  readonly nft: boolean;
+  /** PID 1 is systemd. */
+  readonly systemd: boolean;
+  readonly userExists: boolean;
+  readonly node: string;
+  readonly script: string;
+  readonly settingsFile: string;
+  /** Text of the settings file, if there is one. */
+  readonly settingsText: string | undefined;
+}
+
+export interface PlannedFile {
+  readonly path: string;
+  readonly content: string;
+  readonly mode: number;
+}
+
+export type InstallPlan =
+  | {
+      readonly ok: true;
+      readonly settings: ShimSettings;
+      /** Run before the files are there. */
+      readonly before: readonly (readonly string[])[];
+      readonly files: readonly PlannedFile[];
+      readonly after: readonly (readonly string[])[];
+      /** What capture will write once the shim answers. */
+      readonly capture: string;
+    }
+  | { readonly ok: false; readonly reason: string };
+
+const UNIT_FOLDER = '/etc/systemd/system';
+const DNS_PORT = 53;
+const UNPRIVILEGED_PORT = 15053;
+const FIRST_UNPRIVILEGED_PORT = 1024;
+
+export const ALL_NAMES_QUESTION = `Who shall answer names that are not the mesh's? Say it with one of
+
+  --route .=system   The resolvers that this host has now. Names of private zones (databases, endpoints inside a VPC,
+                     a company's own zones, reverse zones) go on working. Only names of the mesh go to the endpoint.
+  --route .=doh      The endpoint, encrypted. Names that only the resolvers of this network know are lost, but for the
+                     host's search domains, the cloud's own zones and the suffixes you add, such as
+                     --route corp.example=system.
+
+Nothing was changed.`;
+
+/** Everything that installing does, as values. */
+export function planInstall(settings: ShimSettings, given: readonly ShimGiven[], facts: InstallFacts): InstallPlan {
+  const [endpoint] = settings.endpoints;
+  if (endpoint === undefined)
+    return { ok: false, reason: '"endpoint" is missing: give --endpoint https://…/dns-query' };
+  if (!settings.routes.some(({ suffix }) => suffix === '.')) return { ok: false, reason: ALL_NAMES_QUESTION };
+  const chosen = given.some(({ key }) => key === 'capture') ? settings : { ...settings, capture: 'resolver' as const };
+  const listen = given.some(({ key }) => key === 'listen') ? settings.listen : listenAddresses(chosen.capture, facts);
+  const complete: ShimSettings = { ...chosen, listen };
+  const resolver = complete.capture === 'none' ? undefined : planResolver(complete, facts.resolver, []);
+  if (resolver?.ok === false) return resolver;
+  if (complete.capture === 'nft' && !facts.nft)
+    return { ok: false, reason: '"capture = nft" needs the nft command (package nftables)' };
+  const unit = unitContent(complete, facts);
+  return {
+    ok: true,
+    settings: complete,
+    before: facts.userExists ? [] : [addUser(complete.user)],
+    files: [
+      { path: facts.settingsFile, content: settingsContent(facts.settingsText, given, complete), mode: 0o644 },
+      { path: `${UNIT_FOLDER}/${UNIT}`, content: serviceUnit(unit), mode: 0o644 },
+      ...(resolver !== undefined && resolver.files.length > 0 ? resolverUnits(unit) : []),
+    ],
+    after: facts.systemd ? startCommands(resolver !== undefined && resolver.files.length > 0) : [],
+    capture: resolver === undefined ? 'nothing: "capture = none"' : captureText(complete, resolver.how, resolver.files),
+  };
+}
+
+const resolverUnits = (unit: UnitContent): PlannedFile[] => [
+  { path: `${UNIT_FOLDER}/${RESOLVER_PATH_UNIT}`, content: resolverPathUnit(unit), mode: 0o644 },
+  { path: `${UNIT_FOLDER}/${RESOLVER_UNIT}`, content: resolverUnit(unit), mode: 0o644 },
+];
+
+const addUser = (user: string): string[] => [
+  'useradd',
+  '--system',
+  '--user-group',
+  '--no-create-home',
+  '--home-dir',
+  '/nonexistent',
+  '--shell',
+  '/usr/sbin/nologin',
+  user,
+];
+
+const startCommands = (withResolver: boolean): string[][] => [
+  ['systemctl', 'daemon-reload'],
+  ['systemctl', 'enable', UNIT, ...(withResolver ? [RESOLVER_PATH_UNIT] : [])],
+  ['systemctl', 'restart', UNIT],
+];
+
+/** resolv.conf(5) has no ports; everything else is reached without a privilege. */
+function listenAddresses(capture: ShimSettings['capture'], facts: InstallFacts): ListenAddress[] {
+  const unprivileged = [
+    { address: '127.0.0.1', port: UNPRIVILEGED_PORT },
+    ...(facts.ipv6 ? [{ address: '::1', port: UNPRIVILEGED_PORT }] : []),
+  ];
+  if (capture !== 'resolver') return unprivileged;
+  if (planResolver({ capture, listen: unprivileged }, facts.resolver, []).ok) return unprivileged;
+  // A resolver of the host's own may have the first.
+  const free = ['127.0.0.1', '127.0.53.1'].filter((address) => !facts.takenAddresses.includes(address));
+  return free.slice(0, 1).map((address) => ({ address, port: DNS_PORT }));
+}
+
+function unitContent(settings: ShimSettings, facts: InstallFacts): UnitContent {
+  const { node, script, settingsFile, nft } = facts;
+  const { user, stateDir, listen, capture, vips } = settings;
+  const vipsByNft = vips === 'nft' || (vips === 'auto' && nft);
+  return {
+    node,
+    script,
+    settingsFile,
+    user,
+    stateDir,
+    netAdmin: capture === 'nft' || vipsByNft,
+    lowPort: listen.some(({ port }) => port < FIRST_UNPRIVILEGED_PORT),
+    nftCapture: capture === 'nft',
+  };
+}
+
+/** What was there, comments and all, and after it what it lacks. */
+function settingsContent(before: string | undefined, given: readonly ShimGiven[], settings: ShimSettings): string {
+  const pairs = [
+    ...given.map(({ key, value }) => ({ key, value })),
+    ...(given.some(({ key }) => key === 'capture') ? [] : [{ key: 'capture' as const, value: settings.capture }]),
+    ...(given.some(({ key }) => key === 'listen')
+      ? []
+      : settings.listen.map((at) => ({ key: 'listen' as const, value: socketText(at) }))),
+  ];
+  const comments = (before ?? '').split('\n').filter((line) => /^\s*#/.test(line));
+  return `${comments.map((line) => `${line}\n`).join('')}${shimSettingsText(pairs)}`;
+}
+
+function captureText(
+  { capture, listen }: ShimSettings,
+  how: string,
+  files: readonly { readonly path: string; readonly content: string }[],
+): string {
+  const at = listen.filter(isLoopback).map(socketText).join(' and ');
+  const table = capture === 'nft' ? [`table inet mesh_dns: port 53 of every program is redirected to ${at}`] : [];
+  const written = files.map(({ path, content }) => `${path}:\n${content.replace(/^/gm, '    ').trimEnd()}`);
+  return [`by ${how}, once the shim answers`, ...table, ...written].join('\n');
+}

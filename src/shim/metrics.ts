@@ -1,0 +1,160 @@
+import { RRType, rcodeName, typeName } from '../dns/constants.ts';
+import { endOfName } from '../dns/name.ts';
+import { uint16 } from '../dns/octets.ts';
+import { HEADER_OCTETS } from '../dns/query.ts';
+import { rcodeOf } from '../dns/walk.ts';
+import type { QueryObserver } from '../resolve/exchange.ts';
+import type { Resolution } from '../resolve/resolver.ts';
+
+/** Where answers come from. */
+const SOURCES = ['cache', 'stale', 'table', 'doh', 'system', 'route', 'special', 'error'] as const;
+export type ShimSource = (typeof SOURCES)[number];
+
+/** The types that are told apart: each label value is a time series for ever, and a client chooses from 65,536. */
+const TYPES: readonly number[] = [
+  RRType.A,
+  RRType.AAAA,
+  RRType.CNAME,
+  RRType.DNSKEY,
+  RRType.DS,
+  RRType.HTTPS,
+  RRType.MX,
+  RRType.NS,
+  RRType.PTR,
+  RRType.SOA,
+  RRType.SRV,
+  RRType.TXT,
+];
+const OTHER_TYPE = TYPES.length;
+const TYPE_COUNT = TYPES.length + 1;
+const RCODE_COUNT = 16;
+
+/** By type: a table costs less than a map where every answer looks into it. */
+const TYPE_INDEX = new Uint8Array(Math.max(...TYPES) + 1).fill(OTHER_TYPE);
+for (const [index, type] of TYPES.entries()) TYPE_INDEX[type] = index;
+
+/** Upper bounds of the time that answers took which were not in the cache, in seconds. */
+const BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4];
+
+function typeIndexOf(response: Uint8Array): number {
+  const end = response.length < HEADER_OCTETS ? undefined : endOfName(response, HEADER_OCTETS);
+  return end === undefined ? OTHER_TYPE : (TYPE_INDEX[uint16(response, end)] ?? OTHER_TYPE);
+}
+
+function sourceOf({ source, upstream }: Resolution): ShimSource {
+  if (source === 'forwarded')
+    return (SOURCES as readonly string[]).includes(upstream ?? '') ? (upstream as ShimSource) : 'doh';
+  return source === 'registry' ? 'table' : source;
+}
+
+/** What was answered, in plain numbers: an answer from the cache adds one to one of them. */
+export class ShimMetrics implements QueryObserver {
+  readonly #answers = new Float64Array(SOURCES.length * RCODE_COUNT * TYPE_COUNT);
+  readonly #durations = SOURCES.map(() => ({ counts: new Float64Array(BUCKETS.length + 1), sum: 0 }));
+  #malformed = 0;
+
+  cached(response: Uint8Array): void {
+    this.#count(SOURCES.indexOf('cache'), response);
+  }
+
+  resolved(resolution: Resolution, elapsedMs: number): void {
+    const source = SOURCES.indexOf(sourceOf(resolution));
+    this.#count(source, resolution.wire);
+    const durations = this.#durations[source];
+    if (durations === undefined) return;
+    const seconds = elapsedMs / 1000;
+    const bucket = BUCKETS.findIndex((bound) => seconds <= bound);
+    const at = bucket === -1 ? BUCKETS.length : bucket;
+    durations.counts[at] = (durations.counts[at] ?? 0) + 1;
+    durations.sum += seconds;
+  }
+
+  malformed(): void {
+    this.#malformed++;
+  }
+
+  /** Queries answered so far, by source. */
+  get bySource(): Readonly<Record<ShimSource, number>> {
+    const size = RCODE_COUNT * TYPE_COUNT;
+    const sums = SOURCES.map((source, index) => [
+      source,
+      sumOf(this.#answers.subarray(index * size, (index + 1) * size)),
+    ]);
+    return Object.fromEntries(sums) as Record<ShimSource, number>;
+  }
+
+  /** In the text format of Prometheus. */
+  text(gauges: readonly Gauge[]): string {
+    const lines = [
+      ...family('meshdoh_shim_queries_total', 'counter', 'Queries answered, by type, response code and source.'),
+      ...this.#answerLines(),
+      ...family('meshdoh_shim_malformed_queries_total', 'counter', 'Messages that are no query.'),
+      `meshdoh_shim_malformed_queries_total ${this.#malformed}`,
+      ...family('meshdoh_shim_query_duration_seconds', 'histogram', 'How long answers took that were not cached.'),
+      ...this.#durationLines(),
+      ...gauges.flatMap(({ name, kind = 'gauge', help, values }) => [
+        ...family(name, kind, help),
+        ...values.map(([labels, value]) => `${name}${labelText(labels)} ${value}`),
+      ]),
+    ];
+    return `${lines.join('\n')}\n`;
+  }
+
+  #count(source: number, response: Uint8Array): void {
+    const at = (source * RCODE_COUNT + rcodeOf(response)) * TYPE_COUNT + typeIndexOf(response);
+    this.#answers[at] = (this.#answers[at] ?? 0) + 1;
+  }
+
+  #answerLines(): string[] {
+    return [...this.#answers.entries()].flatMap(([at, count]) => {
+      if (count === 0) return [];
+      const rcode = Math.floor(at / TYPE_COUNT);
+      const type = TYPES[at % TYPE_COUNT];
+      const labels = {
+        type: type === undefined ? 'other' : typeName(type),
+        rcode: rcodeName(rcode % RCODE_COUNT),
+        source: SOURCES[Math.floor(rcode / RCODE_COUNT)] ?? '',
+      };
+      return [`meshdoh_shim_queries_total${labelText(labels)} ${count}`];
+    });
+  }
+
+  #durationLines(): string[] {
+    const name = 'meshdoh_shim_query_duration_seconds';
+    return this.#durations.flatMap(({ counts, sum }, index) => {
+      const total = sumOf(counts);
+      if (total === 0) return [];
+      const source = SOURCES[index] ?? '';
+      const bounds = BUCKETS.map((bound, bucket) => {
+        const within = sumOf(counts.subarray(0, bucket + 1));
+        return `${name}_bucket${labelText({ source, le: String(bound) })} ${within}`;
+      });
+      return [
+        ...bounds,
+        `${name}_bucket${labelText({ source, le: '+Inf' })} ${total}`,
+        `${name}_sum${labelText({ source })} ${sum}`,
+        `${name}_count${labelText({ source })} ${total}`,
+      ];
+    });
+  }
+}
+
+/** A family of values that are known when somebody asks. */
+export interface Gauge {
+  readonly name: string;
+  readonly kind?: 'gauge' | 'counter';
+  readonly help: string;
+  readonly values: readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[];
+}
+
+const sumOf = (counts: Float64Array): number => counts.reduce((sum, count) => sum + count, 0);
+
+const family = (name: string, kind: string, help: string): string[] => [
+  `# HELP ${name} ${help}`,
+  `# TYPE ${name} ${kind}`,
+];
+
+function labelText(labels: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value.replace(/["\\\n]/g, '\\$&')}"`);
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+}

@@ -1,0 +1,130 @@
+import { type Capture, createCapture } from './capture/capture.ts';
+import { HostFiles } from './capture/host-files.ts';
+import { readOriginalResolvers } from './capture/original-resolvers.ts';
+import type { Command, CommandIo } from './command.ts';
+import { createLog, type Log } from './log.ts';
+import { type ServiceManager, serviceManager } from './service-manager.ts';
+import type { ShimSettings } from './settings.ts';
+import { Shim } from './shim.ts';
+import { addressWithPort, socketText } from './socket-address.ts';
+import type { OriginalServers } from './system-resolvers.ts';
+import type { OpenVipCarrier } from './vip-carrier.ts';
+
+const DNS_PORT = 53;
+
+/** Answers DNS until told to stop (SIGTERM, SIGINT); SIGHUP reads the settings again. */
+export const run: Command = async (settings, io) => {
+  if (settings.endpoints.length === 0) {
+    io.stderr.write(`meshdoh-shim: "endpoint" is missing: give it in ${io.settingsFile} or as --endpoint URL\n`);
+    return 1;
+  }
+  const log = createLog(settings.log, (line) => io.stderr.write(`${line}\n`));
+  const manager = serviceManager(io.environment, process.pid);
+  const stopped = untilStopped();
+  let capture: Capture | undefined;
+  const shim = await Shim.open({
+    settings,
+    log,
+    originalServers: () => originalServers(settings),
+    openVips,
+    metadataEndpoint: io.environment.AWS_EC2_METADATA_SERVICE_ENDPOINT,
+    more: () => ({ capture: capture?.state() ?? { kind: 'off' } }),
+  });
+  try {
+    capture = createCapture(settings, captureOptions(shim, log));
+    await capture.start();
+    log.info(`answering DNS at ${shim.addresses.map(socketText).join(', ')}; endpoints: ${originsOf(settings)}`);
+    const watchdog = await announce(shim, manager);
+    const hup = reloadOnHangup(shim, io, log);
+    await stopped;
+    process.off('SIGHUP', hup);
+    clearInterval(watchdog);
+    await manager.tell('STOPPING=1');
+  } finally {
+    // Capture first: from here on programs ask whom they asked before, and what they have asked is still answered.
+    await capture?.stop();
+    await shim.close();
+  }
+  return 0;
+};
+
+/** This host's settings cannot be followed here. */
+class ShimVipsError extends Error {
+  override readonly name = 'ShimVipsError';
+}
+
+const openVips: OpenVipCarrier = async ({ vips, stateDir }, { askOutside, log }) => {
+  const { createVipForwarding, vipsUnavailable } = await import('./vips/create-vip-forwarding.ts');
+  const reason = await vipsUnavailable();
+  if (reason === undefined) return createVipForwarding({ stateDir, askOutside, log: (line) => log.info(line) });
+  if (vips === 'nft') throw new ShimVipsError(`virtual IPs cannot be carried here ("vips" is "nft"): ${reason}`);
+  log.info(`virtual IPs are not carried on this host, and not asked for: ${reason}`);
+  return undefined;
+};
+
+/** Without a path, which could hold what is nobody's business. */
+const originsOf = ({ endpoints }: ShimSettings): string => endpoints.map((url) => new URL(url).origin).join(', ');
+
+const captureOptions = (shim: Shim, log: Log) => ({
+  selfCheck: () => shim.selfCheck(),
+  listen: (at: { address: string; port: number }) => shim.listenAlso(at),
+  log: (line: string) => log.info(line),
+  zones: () => shim.zones,
+});
+
+async function originalServers(settings: ShimSettings): Promise<OriginalServers> {
+  const { servers, search } = await readOriginalResolvers(new HostFiles(), settings);
+  const read = servers.map(addressWithPort(DNS_PORT));
+  return { servers: read.flatMap((reading) => (reading.ok ? [reading.value] : [])), search };
+}
+
+/** Half of what the watchdog allows, and only while queries are answered: it is for the hang as much as for the crash. */
+async function announce(shim: Shim, manager: ServiceManager): Promise<NodeJS.Timeout | undefined> {
+  await manager.tell('READY=1');
+  if (manager.watchdogMs === undefined) return undefined;
+  return setInterval(async () => {
+    if (await shim.selfCheck()) await manager.tell('WATCHDOG=1');
+  }, manager.watchdogMs / 2);
+}
+
+/** What is fixed for the life of a process. */
+const FIXED = [
+  'capture',
+  'bridges',
+  'exemptUsers',
+  'vips',
+  'stateDir',
+  'cacheBytes',
+  'staleMaxMs',
+  'metricsListen',
+] as const;
+
+/** One reload after the other. Settings that cannot be used change nothing. */
+function reloadOnHangup(shim: Shim, io: CommandIo, log: Log): () => void {
+  let reloading = Promise.resolve();
+  let current: ShimSettings = io.readSettings();
+  const reload = async () => {
+    try {
+      const settings = io.readSettings();
+      await shim.reload(settings);
+      const fixed = FIXED.filter((key) => JSON.stringify(settings[key]) !== JSON.stringify(current[key]));
+      current = settings;
+      log.info('settings read again');
+      if (fixed.length > 0) log.warn(`in effect after a restart only: ${fixed.join(', ')}`);
+    } catch (error) {
+      log.warn(`settings not taken over: ${error instanceof Error ? error.message : error}`);
+    }
+  };
+  const onHangup = () => {
+    reloading = reloading.then(reload);
+  };
+  process.on('SIGHUP', onHangup);
+  return onHangup;
+}
+
+/** A second signal ends the process at once. */
+function untilStopped(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+  return promise;
+}

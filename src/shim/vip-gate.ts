@@ -1,0 +1,96 @@
+import ipaddr from 'ipaddr.js';
+import { Rcode, RRType } from '../dns/constants.ts';
+import { type DomainName, parseName } from '../dns/name.ts';
+import type { DnsQuery, Question } from '../dns/query.ts';
+import { encodeResponse } from '../dns/response.ts';
+import { recordsOf } from '../dns/walk.ts';
+import type { MeshTable } from '../table/mesh-table.ts';
+import type { Reachable } from './vip-carrier.ts';
+
+export interface VipGatePorts {
+  /** Fetches the table now, shared with others who want it; never rejects. */
+  readonly refresh: () => Promise<void>;
+  /** What has to be done before the host's name is answered with the address; undefined: nothing is known of it. */
+  readonly beforeAnswer: (host: string, vip: string) => Promise<Reachable | undefined>;
+}
+
+/** How long an answer may wait for its virtual IP to be carried. */
+const WAIT_MS = 1_000;
+
+type Prefix = [ipaddr.IPv4 | ipaddr.IPv6, number];
+
+/** Lets an answer with a virtual IP go only when connections to it can be carried, or after a second. */
+export class VipGate {
+  readonly #ports: VipGatePorts;
+  #prefixes: readonly Prefix[] = [];
+  #holders: ReadonlyMap<string, string> = new Map();
+
+  constructor(ports: VipGatePorts) {
+    this.#ports = ports;
+  }
+
+  use(table: MeshTable | undefined): void {
+    this.#prefixes = (table?.pools ?? []).flatMap(({ ipv4, ipv6 }) => [ipaddr.parseCIDR(ipv4), ipaddr.parseCIDR(ipv6)]);
+    const holders = new Map<string, string>();
+    for (const { host, vip } of table?.hosts ?? []) {
+      if (vip !== undefined) holders.set(vip.ipv4, host).set(vip.ipv6, host);
+    }
+    this.#holders = holders;
+  }
+
+  /**
+   * The response that may go, which is NODATA where the virtual IP is of a family that leads nowhere and the other one
+   * leads somewhere. Never rejects.
+   */
+  async admit(query: DnsQuery, question: Question, response: Buffer): Promise<Buffer> {
+    if (this.#prefixes.length === 0) return response;
+    const vips = addressesIn(response)
+      .filter((address) => this.#isVip(address))
+      .map(String);
+    if (vips.length === 0) return response;
+    const reachable = (await within(WAIT_MS, this.#prepare(question.qname, vips))) ?? [];
+    const [asked, other] = question.qtype === RRType.AAAA ? (['ipv6', 'ipv4'] as const) : (['ipv4', 'ipv6'] as const);
+    const leadsElsewhere = reachable.some((one) => one !== undefined && !one[asked] && one[other]);
+    return leadsElsewhere ? noData(query, this.#holders.get(vips[0] ?? '') ?? question.qname) : response;
+  }
+
+  async #prepare(qname: DomainName, vips: readonly string[]): Promise<(Reachable | undefined)[]> {
+    if (vips.some((vip) => !holds(this.#holders.get(vip), qname))) await this.#ports.refresh();
+    return Promise.all(vips.map((vip) => this.#ports.beforeAnswer(this.#holders.get(vip) ?? qname, vip)));
+  }
+
+  #isVip(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
+    return this.#prefixes.some(([base, bits]) => base.kind() === address.kind() && address.match(base, bits));
+  }
+}
+
+/** A name with a search domain after it, or labels such as `_http._tcp` before it, still has its host within. */
+function holds(host: string | undefined, qname: DomainName): boolean {
+  if (host === undefined) return false;
+  return `.${qname}.`.includes(host.startsWith('*.') ? `${host.slice(1)}.` : `.${host}.`);
+}
+
+function addressesIn(wire: Buffer): (ipaddr.IPv4 | ipaddr.IPv6)[] {
+  return (recordsOf(wire) ?? [])
+    .filter(({ section, type }) => section === 'answer' && (type === RRType.A || type === RRType.AAAA))
+    .filter(({ type, rdataLength }) => rdataLength === (type === RRType.A ? 4 : 16))
+    .map(({ rdataOffset, end }) => ipaddr.fromByteArray([...wire.subarray(rdataOffset, end)]));
+}
+
+/** Faults of the data plane are told where they happen; the name is answered all the same. */
+async function within<T>(timeoutMs: number, work: Promise<T>): Promise<T | undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(resolve, timeoutMs, undefined);
+  const done = await Promise.race([work.catch(() => undefined), promise]);
+  clearTimeout(timer);
+  return done;
+}
+
+const NEGATIVE_TTL = 30;
+
+function noData(query: DnsQuery, host: string): Buffer {
+  const owner = parseName(host.replace(/^\*\./, '')) ?? query.question?.qname;
+  const timers = { serial: 1, refresh: 3600, retry: 600, expire: 86_400, minimum: NEGATIVE_TTL };
+  const soa = owner && { type: 'SOA' as const, owner, ttl: NEGATIVE_TTL, mname: owner, rname: owner, ...timers };
+  return encodeResponse(query, { rcode: Rcode.noError, aa: true, authorities: soa ? [soa] : [] });
+}
