@@ -189,7 +189,12 @@ async function apply(options: ApplyOptions, io: Io): Promise<void> {
     if (!options.prune || !selector) return;
     if (!isWhole) return reportFailure(io, 'error: nothing is pruned, because not everything was applied');
     const isText = options.output === undefined || options.output === 'name';
-    await prune(client, { selector, named: targetsOf(named), dryRun }, isText ? io.stdout : io.stderr, io);
+    await prune(
+      client,
+      { selector, applied: targetsOf(tasks), named: targetsOf(named), dryRun },
+      isText ? io.stdout : io.stderr,
+      io,
+    );
   });
 }
 

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { GROUP } from '../http/status.ts';
 import { ADMIN_TIMEOUT_MS, type AdminClient, type Answered, type EntryKey, withAdminClient } from './admin-client.ts';
 import { addConnectionOptions, type ConnectionOptions, findConnection } from './connection.ts';
@@ -8,6 +8,8 @@ import { MAX_IN_FLIGHT } from './http-client.ts';
 import { inOrder } from './in-order.ts';
 import { type Io, processIo } from './io.ts';
 import { readManifests } from './manifest-files.ts';
+import { qualifiedName } from './object-output.ts';
+import { createProgress } from './progress.ts';
 import { readNames, readNamespace } from './resource-names.ts';
 import { readSelector, selectorOption } from './selector.ts';
 import { DEFAULT_NAMESPACE, readTarget } from './target.ts';
@@ -25,6 +27,7 @@ interface DeleteOptions extends ConnectionOptions {
   readonly allNamespaces?: boolean;
   readonly selector?: string;
   readonly all?: boolean;
+  readonly output?: 'name';
   readonly ignoreNotFound?: boolean;
   readonly dryRun: DryRun;
 }
@@ -64,12 +67,17 @@ const deleteOne = (client: AdminClient, { uid, ...key }: Doomed, dryRun: DryRun)
   dryRun === 'client' ? client.get(key) : client.delete(key, { dryRun: dryRun === 'server', uid });
 
 async function deleteAll(client: AdminClient, keys: readonly Doomed[], options: DeleteOptions, io: Io): Promise<void> {
-  const { dryRun, ignoreNotFound = options.all } = options;
+  const { dryRun, output, ignoreNotFound = options.all } = options;
+  const progress = createProgress('deleted', keys.length, io);
   const work = async (key: Doomed) => ({ key, answer: await deleteOne(client, key, dryRun) });
+  const said = (name: string) => (output === 'name' ? qualifiedName(name) : `serviceentry.${GROUP} "${name}" deleted`);
   for await (const { key, answer } of inOrder(keys, MAX_IN_FLIGHT, work)) {
-    if (answer.ok) io.stdout.write(`serviceentry.${GROUP} "${key.name}" deleted${DRY_RUN_SUFFIX[dryRun]}\n`);
+    progress.clear();
+    if (answer.ok) io.stdout.write(`${said(key.name)}${output === 'name' ? '' : DRY_RUN_SUFFIX[dryRun]}\n`);
     else if (answer.status.reason !== 'NotFound' || !ignoreNotFound) reportFailure(io, refusalText(answer.status));
+    progress.step();
   }
+  progress.clear();
 }
 
 async function deleteEntries(words: readonly string[], options: DeleteOptions, io: Io): Promise<void> {
@@ -112,6 +120,7 @@ export function deleteCommand(io: Io = processIo()): Command {
     .option('--all', 'all of the namespace')
     .option('--ignore-not-found', 'take it for a success if there is none')
     .addOption(dryRunOption())
+    .addOption(new Option('-o, --output <format>', 'what to print of each').choices(['name']))
     .action(reporting(io, (words: string[], options: DeleteOptions) => deleteEntries(words, options, io)));
   return addConnectionOptions(command, ADMIN_TIMEOUT_MS).addHelpText('after', EXAMPLES);
 }

@@ -11,17 +11,19 @@ import type { Selector } from './selector.ts';
 export interface Pruning {
   /** Nothing that it leaves out is deleted. */
   readonly selector: Selector;
-  /** What the manifests name, whether it was applied or not; nothing outside their namespaces is deleted. */
+  /** Nothing outside their namespaces is deleted. */
+  readonly applied: readonly EntryKey[];
+  /** What the manifests name, whether it was applied or not. */
   readonly named: readonly EntryKey[];
   readonly dryRun: DryRun;
 }
 
 const keyOf = ({ namespace, name }: EntryKey): string => `${namespace}/${name}`;
 
-/** What is in force, selected, in a namespace of the manifests, and not in them. */
-async function leftovers(client: AdminClient, { selector, named }: Pruning): Promise<ServiceEntry[]> {
+/** What is in force, selected, in a namespace that was applied to, and not in the manifests. */
+async function leftovers(client: AdminClient, { selector, applied, named }: Pruning): Promise<ServiceEntry[]> {
   const kept = new Set(named.map(keyOf));
-  const namespaces = [...new Set(named.map(({ namespace }) => namespace))].sort();
+  const namespaces = [...new Set(applied.map(({ namespace }) => namespace))].sort();
   const found: ServiceEntry[] = [];
   for await (const entries of inOrder(namespaces, MAX_IN_FLIGHT, (namespace) => client.list(namespace, { selector }))) {
     found.push(...entries.filter(({ metadata }) => !kept.has(keyOf(metadata))));

@@ -6,6 +6,7 @@ import { SettingsError } from '../settings/settings-error.ts';
 import { parseSettingsFile } from '../settings/settings-file.ts';
 import { flagOf } from '../settings/sources.ts';
 import { resolveSettings, type Settings } from '../settings.ts';
+import { SETTING_MEANINGS } from './setting-meanings.ts';
 import { readTextFileSync } from './text-file.ts';
 
 const DEFAULT_FILE = 'meshdoh.yaml';
@@ -14,7 +15,7 @@ const DEFAULT_FILE = 'meshdoh.yaml';
 export function addSettingOptions(command: Command): Command {
   command.option('--settings <file>', `settings file (default: ${DEFAULT_FILE}, if there is one)`);
   command.optionsGroup('Settings (flags win over MESHDOH_* variables, and these over the file):');
-  for (const key of KEYS) command.option(`${flagOf(key)} <value>`, `setting ${key}`);
+  for (const key of KEYS) command.option(`${flagOf(key)} <value>`, SETTING_MEANINGS[key]);
   return command;
 }
 

@@ -11,6 +11,7 @@ import { addConnectionOptions, type Connection, type ConnectionOptions, findConn
 import { CommandFailure, reportFailure, reporting } from './failure.ts';
 import { type HttpReply, openHttpClient } from './http-client.ts';
 import { type Io, processIo } from './io.ts';
+import { formatValue } from './object-output.ts';
 import { printable } from './printable.ts';
 import { extendedErrorText, messageTrace, replyTrace, requestTrace } from './resolve-trace.ts';
 import { verb } from './verb.ts';
@@ -18,6 +19,7 @@ import { verb } from './verb.ts';
 interface ResolveOptions extends ConnectionOptions {
   readonly trace?: boolean;
   readonly json?: boolean;
+  readonly output?: 'json' | 'yaml';
   readonly vips?: '0' | '1';
 }
 
@@ -90,7 +92,8 @@ async function resolve(nameText: string, typeText: string, options: ResolveOptio
     trace(replyTrace(reply));
     const message = readReply(reply, question, connection);
     trace(messageTrace(message));
-    if (options.json) io.stdout.write(`${JSON.stringify(jsonAnswer(reply.body), null, 2)}\n`);
+    const output = options.json ? 'json' : options.output;
+    if (output !== undefined) io.stdout.write(formatValue(jsonAnswer(reply.body), output));
     else if (!options.trace) printShort(message, io);
     reportAbsence(message, question, io);
   } finally {
@@ -111,7 +114,10 @@ export function resolveCommand(io: Io = processIo()): Command {
     .argument('<name>', 'the domain name')
     .argument('[type]', 'the record type: a name, a number or TYPE123', 'A')
     .option('--trace', 'print every step, and all of the answer')
-    .addOption(new Option('--json', 'print the answer as JSON').conflicts('trace'))
+    .addOption(new Option('--json', 'the same as -o json').conflicts(['trace', 'output']))
+    .addOption(
+      new Option('-o, --output <format>', 'print all of the answer').choices(['json', 'yaml']).conflicts('trace'),
+    )
     .addOption(new Option('--vips <0|1>', 'whether virtual IPs are wanted; 0 leaves them out').choices(['0', '1']))
     .action(reporting(io, (name: string, type: string, options: ResolveOptions) => resolve(name, type, options, io)));
   return addConnectionOptions(command, RESOLVE_TIMEOUT_MS).addHelpText('after', EXAMPLES);

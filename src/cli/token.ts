@@ -63,15 +63,22 @@ function refuseView({ namespace, searchDomain, family }: CreateOptions): void {
   );
 }
 
-/** A line to paste that shows that the token works. */
-function tryLine({ url }: Connection, { token, kind }: CreatedToken): string {
+/** A line to paste that shows that the token works; `cacert` as the command was given it. */
+export function tryLine(
+  { url }: Pick<Connection, 'url'>,
+  { token, kind }: Pick<CreatedToken, 'token' | 'kind'>,
+  cacert?: string,
+): string {
   const base = url.href.replace(/\/$/, '');
   if (kind === 'admin') return 'meshdoh get serviceentries --token-file FILE   (with the token in FILE, mode 0600)';
-  if (url.protocol === 'https:') return `curl --doh-url '${base}/${token}/dns-query' https://example.com/`;
+  if (url.protocol === 'https:') {
+    const ca = cacert === undefined ? '' : ` --cacert '${cacert.replaceAll("'", `'\\''`)}'`;
+    return `curl${ca} '${base}/${token}/dns-query?name=example.com&type=A'   (or: curl --doh-url '${base}/${token}/dns-query' URL)`;
+  }
   return `curl '${base}/${token}/dns-query?name=example.com&type=A'`;
 }
 
-function createdText(connection: Connection, created: CreatedToken): string {
+function createdText(connection: Connection, created: CreatedToken, cacert: string | undefined): string {
   const { token, id, kind, label, expiresAt } = created;
   const end = expiresAt === undefined ? 'until it is revoked' : `until ${expiresAt}`;
   const endpoint = `${connection.url.href.replace(/\/$/, '')}/${token}/dns-query`;
@@ -81,7 +88,7 @@ function createdText(connection: Connection, created: CreatedToken): string {
     `  ${token}`,
     '',
     ...(kind === 'client' ? [`DoH endpoint:  ${endpoint}`] : []),
-    `try it:        ${tryLine(connection, created)}`,
+    `try it:        ${tryLine(connection, created, cacert)}`,
     '',
   ].join('\n');
 }
@@ -101,7 +108,9 @@ async function create(options: CreateOptions, io: Io): Promise<void> {
         ...(expires === undefined ? {} : { expiresAt: new Date(io.now() + expires).toISOString() }),
       }),
     });
-    io.stdout.write(output === 'table' ? createdText(connection, created) : formatValue(created, output));
+    io.stdout.write(
+      output === 'table' ? createdText(connection, created, options.cacert) : formatValue(created, output),
+    );
   });
 }
 

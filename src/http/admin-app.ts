@@ -3,7 +3,7 @@ import { type ApiPorts, guard, NO_SUCH_RESOURCE, sendStatus } from './api.ts';
 import { addDiscovery } from './kubernetes/discovery.ts';
 import { addOpenApi } from './kubernetes/openapi.ts';
 import { createReadVerbs, type ReadPorts } from './kubernetes/read-verbs.ts';
-import { isVersion, PLURAL } from './kubernetes/resource.ts';
+import { isPossible, isVersion, notFound, PLURAL } from './kubernetes/resource.ts';
 import { createWriteVerbs, type WritePorts } from './kubernetes/write-verbs.ts';
 import { failure, GROUP } from './status.ts';
 
@@ -24,6 +24,10 @@ export function createAdminApp(ports: AdminPorts): Hono {
   app.use(`/apis/${GROUP}/:version/*`, (c, next) =>
     isVersion(c.req.param('version')) ? next() : Promise.resolve(sendStatus(c, NO_SUCH_RESOURCE)),
   );
+  app.use(OBJECT, (c, next) => {
+    const { namespace, name } = c.req.param();
+    return isPossible(namespace, name) ? next() : Promise.resolve(sendStatus(c, notFound(name)));
+  });
   addDiscovery(app);
   addOpenApi(app);
   app.get(ALL, list);

@@ -38,6 +38,8 @@ export class CredentialLookup<T extends object> {
   readonly #absent = new LRUCache<string, Cached<T>>({ max: MOST_ABSENT });
   readonly #reading = new Map<string, Promise<Looked<T>>>();
   #failedAt = Number.NEGATIVE_INFINITY;
+  /** Changes made here so far: what was read before one may be what it has changed. */
+  #changes = 0;
 
   /** `read` rejects when the store cannot be read. */
   constructor(read: (key: string, signal: AbortSignal) => Promise<T | undefined>, options: LookupOptions) {
@@ -56,6 +58,7 @@ export class CredentialLookup<T extends object> {
 
   /** What was read of it is no longer current: this process has just changed it. */
   forget(key: string): void {
+    this.#changes++;
     this.#known.delete(key);
     this.#absent.delete(key);
     this.#reading.delete(key);
@@ -78,10 +81,11 @@ export class CredentialLookup<T extends object> {
   async #readNow(key: string): Promise<Looked<T>> {
     const { now, budgetMs } = this.#options;
     const readAt = now();
+    const changes = this.#changes;
     try {
       const value = await this.#read(key, AbortSignal.timeout(budgetMs));
       const looked: Cached<T>['looked'] = value ? { state: 'known', value } : { state: 'absent' };
-      this.#keep(key, { looked, readAt });
+      if (changes === this.#changes) this.#keep(key, { looked, readAt });
       return looked;
     } catch {
       this.#failedAt = now();

@@ -1,10 +1,14 @@
-const LOOPBACK_NAMES = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/i;
+import { isLoopback } from '../dns/loopback.ts';
+
+/** RFC 9110 section 7.2: an address, in brackets if it has colons, or a name, and perhaps a port. */
+const HOST = /^(?:\[(?<bracketed>[^\]]+)\]|(?<bare>[^:[\]]+))(?::\d+)?$/;
 
 /**
  * Whether a request to a listener on loopback names loopback. A page whose own name was re-pointed at 127.0.0.1
  * (DNS rebinding) sends its own name, and would otherwise read and write the registry as this user.
  */
 export function namesLoopback(host: string | undefined): boolean {
-  if (host === undefined) return false;
-  return LOOPBACK_NAMES.test(host.replace(/:\d+$/, ''));
+  const { bracketed, bare } = HOST.exec(host ?? '')?.groups ?? {};
+  const named = bracketed ?? bare;
+  return named !== undefined && isLoopback(named);
 }

@@ -11,13 +11,6 @@ export const nobody: Credentials = {
   isAdministrator: () => false,
 };
 
-/** For requests that a gateway lets through only when IAM allows their signer to ask. */
-export const iamClient = (view: View): Credentials => ({
-  ...nobody,
-  client: async ({ pathToken }) =>
-    pathToken === undefined ? { kind: 'view', view, chosenBy: 'header' } : { kind: 'unknownPath' },
-});
-
 /** A principal's view, whole. */
 interface KnownPrincipal {
   readonly view: View;
@@ -33,8 +26,9 @@ export const principalLookup = (principals: PrincipalReader, view: View, options
   }, options);
 
 /**
- * The same, each signer with the view of its role or user; one that has none asks as the view of the settings, since
- * IAM lets it ask. That must not happen because the store cannot be read: the view of the settings may see more.
+ * For requests that a gateway lets through only when IAM allows their signer to ask: each signer with the view of its
+ * role or user. One that has none asks as the view of the settings, since IAM lets it ask; but never because the store
+ * cannot be read: the view of the settings may see more.
  */
 export function iamPrincipalCredentials(principals: PrincipalLookup, view: View): Credentials {
   const credentialOf = (looked: Looked<KnownPrincipal>): ClientCredential => {

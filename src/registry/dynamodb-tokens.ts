@@ -1,5 +1,5 @@
 import { DeleteItemCommand, GetItemCommand, PutItemCommand, paginateQuery } from '@aws-sdk/client-dynamodb';
-import { readPartialView } from '../table/view-fields.ts';
+import { type PartialView, readPartialView } from '../table/view-fields.ts';
 import { orUnavailable } from './dynamodb-faults.ts';
 import { type Item, ItemFormatError } from './dynamodb-items.ts';
 import type { TableClient } from './dynamodb-snapshot.ts';
@@ -20,10 +20,18 @@ function encode(sha256: string, { kind, label, view, createdAt, expiresAt }: Tok
 }
 
 /** A view that makes no sense must not become the view of the settings, which may see more. */
-export function decodeView({ view, sk }: Item) {
-  const read = readPartialView(JSON.parse(view?.S ?? 'null'));
+export function decodeView({ view, sk }: Item): PartialView {
+  const read = readPartialView(parseJson(view?.S ?? ''));
   if (!read.ok) throw new ItemFormatError(`credential ${sk?.S}: ${read.reason}`);
   return read.view;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function decode(item: Item): TokenRecord {

@@ -105,6 +105,11 @@ describe('delete', () => {
     expect(exitCode).toBe(1);
   });
 
+  it('-o name prints the names alone', async () => {
+    await register('named');
+    expect((await remove(['named', '-o', 'name'])).stdout).toBe('serviceentry.networking.istio.io/named\n');
+  });
+
   it.each<[string, string[], string]>([
     ['nothing at all', [], 'error: nothing to delete is named: give names of entries, -f, --selector or --all\n'],
     ['a kind alone', ['se'], 'error: nothing to delete is named: give names of entries, -f, --selector or --all\n'],

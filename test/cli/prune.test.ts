@@ -99,6 +99,13 @@ describe('apply --prune', () => {
     expect(await names()).toEqual(ALL);
   });
 
+  it('leaves alone a namespace of which the selector selects no manifest', async () => {
+    const elsewhere = manifest('new', { team: 'bank' }).replace('name: new,', 'name: new, namespace: other,');
+    const { stdout } = await apply(`${manifest('kept')}---\n${elsewhere}`, '--prune', '-l', 'team=shop');
+    expect(stdout.endsWith(line('left', 'pruned'))).toBe(true);
+    expect(await names()).toEqual(without('default/left'));
+  });
+
   it('says on stderr what it deletes where stdout is for objects', async () => {
     const { stdout, stderr } = await apply(manifest('kept'), '--prune', '-l', 'team=shop', '-o', 'json');
     expect(JSON.parse(stdout)).toMatchObject({ kind: 'ServiceEntry' });

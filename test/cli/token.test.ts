@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { tokenCommand } from '../../src/cli/token.ts';
+import { tokenCommand, tryLine } from '../../src/cli/token.ts';
 import { isTokenShaped } from '../../src/registry/token-format.ts';
 import { type OperatorServer, openOperatorServer } from '../support/operator-server.ts';
 import { type Ran, runVerb } from './run-verb.ts';
@@ -52,6 +52,15 @@ describe('token create', () => {
     const { stdout } = await token('create', '--label', 'a', ...words, '-o', 'json');
     expect(JSON.parse(stdout)).toMatchObject({ kind, view, label: 'a' });
     expect(JSON.parse(stdout).view).toEqual(view);
+  });
+
+  it.each([
+    [undefined, /^curl 'https:\/\/doh\.example\/base\/mdh_x\/dns-query\?name=example\.com&type=A' /],
+    ["it's.pem", /^curl --cacert 'it'\\''s\.pem' 'https:/],
+  ])('over TLS says how with the authorities %s', (cacert, pattern) => {
+    const line = tryLine({ url: new URL('https://doh.example/base/') }, { token: 'mdh_x', kind: 'client' }, cacert);
+    expect(line).toMatch(pattern);
+    expect(line).toContain("curl --doh-url 'https://doh.example/base/mdh_x/dns-query' URL");
   });
 
   it.each([

@@ -1,4 +1,4 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -6,11 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { answersOf, queryWire, rcodeIn } from '../support/dns.ts';
 import { DohUpstream } from '../support/doh-upstream.ts';
 import { makeFolder, type RunningStart, removeFolder, runStart } from '../support/running-start.ts';
-
-const PACKAGE_OF = { curl: 'curl', dig: 'bind9-dnsutils', kdig: 'knot-dnsutils' } as const;
+import { type Command, requireInstalled } from './installed.ts';
 
 /** The exit code is part of what a client says, so it is no error here. */
-async function run(client: keyof typeof PACKAGE_OF, ...args: string[]): Promise<string> {
+async function run(client: Command, ...args: string[]): Promise<string> {
   const outcome = await promisify(execFile)(client, args, { timeout: 20_000, encoding: 'latin1' }).catch(
     (error: { stdout: string; stderr: string }) => error,
   );
@@ -26,10 +25,7 @@ describe('the walk-through, with real clients', () => {
   let upstream: DohUpstream;
 
   beforeAll(async () => {
-    for (const [client, debianPackage] of Object.entries(PACKAGE_OF)) {
-      if (spawnSync('which', [client]).status !== 0)
-        throw new Error(`${client} is missing: apt-get install ${debianPackage}`);
-    }
+    requireInstalled('curl', 'dig', 'kdig');
     upstream = await DohUpstream.start({ protocol: 'plain' });
     folder = await makeFolder();
     server = await runStart(folder, ['--upstreams', upstream.url]);

@@ -20,6 +20,8 @@ const ROOT = join(import.meta.dirname, '../..');
 const DNS_MESSAGE = 'application/dns-message';
 const ENTRIES = '/apis/networking.istio.io/v1/namespaces/default/serviceentries';
 const SERVICE_ENTRY = { apiVersion: 'networking.istio.io/v1', kind: 'ServiceEntry' };
+/** For what starts commands, in milliseconds. */
+const SLOW = 120_000;
 const JSON_BODY = { 'content-type': 'application/json' };
 const HOSTS = ['auto.internal', 'tcp-echo.external-1.svc.cluster.local', 'tcp-echo.external-2.svc.cluster.local'];
 
@@ -57,7 +59,7 @@ beforeAll(async () => {
   deployer = aws.account.createUser('deployer', DEPLOYER);
   operator = aws.account.createUser('operator', invokes('*'));
   vm = aws.account.assumeRole(aws.account.putRole('vm', [invokes('iam/*')]), 'i-0123456789abcdef0');
-}, 60_000);
+}, SLOW);
 
 afterAll(async () => {
   project.close();
@@ -76,6 +78,9 @@ async function openApi(): Promise<void> {
   send = httpsClient(url, aws.certificate.ca);
 }
 
+/** Options of `meshdoh` for this deployment. */
+const signedTo = () => ['--server', url, '--cacert', project.ca, '--auth', 'iam'];
+
 const asJson = ({ body }: Received) => JSON.parse(body.toString());
 const dnsTarget = (qname: string, type = 'A') => `?dns=${queryWire(qname, type).toString('base64url')}`;
 const withToken = (target: string) => `/${token}/dns-query${target}`;
@@ -92,22 +97,30 @@ const addressesOf = (): Promise<string[]> => Promise.all(HOSTS.map(addressOf));
 const logLines = (): string[] => [...aws.lambda.logs.values()].flat();
 
 describe('a deployment to prod', () => {
-  it('needs the credentials of somebody with the policy for deployers, and nothing else', async () => {
-    const said = await deploy('--stage', 'prod', ...upstreams());
-    expect(said).toContain('Service deployed to stack meshdoh-prod');
-    expect(aws.account.refused).toEqual([]);
-    await openApi();
-  }, 60_000);
+  it(
+    'needs the credentials of somebody with the policy for deployers, and nothing else',
+    async () => {
+      const said = await deploy('--stage', 'prod', ...upstreams());
+      expect(said).toContain('Service deployed to stack meshdoh-prod');
+      expect(aws.account.refused).toEqual([]);
+      await openApi();
+    },
+    SLOW,
+  );
 
-  it('is administered with signed requests: the examples', async () => {
-    const proxy = await project.proxy(operator, url);
-    const applied = await project.meshdoh(operator, 'apply', '-f', 'examples/', '--server', proxy);
-    expect(applied).toMatchObject({ code: 0, stderr: '' });
-    expect(applied.stdout.trim().split('\n')).toHaveLength(4);
-    const listed = await administer({ target: ENTRIES });
-    expect(asJson(listed).items).toHaveLength(4);
-    expect(asJson(await administer({ target: `${ENTRIES}/external-auto` })).spec.hosts).toEqual(['auto.internal']);
-  }, 30_000);
+  it(
+    'is administered with signed requests: the examples',
+    async () => {
+      const proxy = await project.proxy(operator, url);
+      const applied = await project.meshdoh(operator, 'apply', '-f', 'examples/', '--server', proxy);
+      expect(applied).toMatchObject({ code: 0, stderr: '' });
+      expect(applied.stdout.trim().split('\n')).toHaveLength(4);
+      const listed = await administer({ target: ENTRIES });
+      expect(asJson(listed).items).toHaveLength(4);
+      expect(asJson(await administer({ target: `${ENTRIES}/external-auto` })).spec.hosts).toEqual(['auto.internal']);
+    },
+    SLOW,
+  );
 
   it('takes an entry that no single transaction can carry', async () => {
     const hosts = Array.from({ length: 120 }, (_, index) => `host-${index}.large.internal`);
@@ -118,12 +131,16 @@ describe('a deployment to prod', () => {
     expect((await administer({ method: 'DELETE', target: `${ENTRIES}/large` })).status).toBe(200);
   });
 
-  it('gives tokens to clients', async () => {
-    const body = JSON.stringify({ label: 'a laptop' });
-    const created = await administer({ method: 'POST', target: '/v1/tokens', headers: JSON_BODY, body });
-    expect(created.status).toBe(201);
-    token = asJson(created).token;
-  });
+  it(
+    'gives tokens to clients',
+    async () => {
+      const args = ['token', 'create', '--for', 'vm', '--label', 'a machine', '-o', 'json', ...signedTo()];
+      const created = await project.meshdoh(operator, ...args);
+      expect(created).toMatchObject({ code: 0 });
+      token = JSON.parse(created.stdout).token;
+    },
+    SLOW,
+  );
 
   it('answers GET, POST and HEAD with octets, and people with JSON', async () => {
     const got = await send({ target: withToken(dnsTarget('auto.internal')) });
@@ -253,13 +270,17 @@ describe('a deployment to prod', () => {
     expect(JSON.parse(gunzipSync(table.body).toString()).view).toMatchObject({ vips: false });
   });
 
-  it('is what kubectl asks of a server, behind the proxy that signs', async () => {
-    const answers = await Promise.all(
-      ['/version', '/api', '/apis', '/apis/networking.istio.io/v1'].map((target) => administer({ target })),
-    );
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
-    expect((await send({ target: '/version' })).status).toBe(403);
-  });
+  it(
+    'is what kubectl asks of a server, behind the proxy that signs',
+    async () => {
+      const proxy = await project.proxy(operator, url);
+      const paths = ['/version', '/api', '/apis', '/apis/networking.istio.io/v1', '/openapi/v2', ENTRIES];
+      const answers = await Promise.all(paths.map((path) => fetch(`${proxy}${path}`)));
+      expect(answers.map(({ status }) => status)).toEqual(paths.map(() => 200));
+      for (const target of paths) expect((await send({ target })).status).toBe(403);
+    },
+    SLOW,
+  );
 
   it('finds a revoked token nobody’s, soon after', async () => {
     const body = JSON.stringify({ label: 'for a moment' });
@@ -286,75 +307,112 @@ describe('a deployment to prod', () => {
 });
 
 describe('the next deployment to prod', () => {
-  it('changes code and settings, and no virtual IP', async () => {
-    const codeOf = () => aws.lambda.describe('meshdoh-prod-doh').CodeSha256;
-    const before = codeOf();
-    project.edit('src/http/message.ts', "'not found'", "'nothing here'");
-    project.edit('infra/alarms.yml', 'Over 5 %', 'More than 5 %');
-    project.edit('infra/dashboard.yml', '"Virtual IPs"', '"Pool"');
-    project.edit('serverless.yml', 'rate(15 minutes)', 'rate(10 minutes)');
-    await deploy(
-      '--stage',
-      'prod',
-      ...upstreams(),
-      ...['dohRate=900', 'maxReadUnits=9000'].flatMap((p) => ['--param', p]),
-    );
-    expect(codeOf()).not.toBe(before);
-    expect((await send({ target: '/x' })).body.toString()).toBe('nothing here\n');
-    expect(await addressesOf()).toEqual(vips);
-  }, 60_000);
+  it(
+    'changes code and settings, and no virtual IP',
+    async () => {
+      const codeOf = () => aws.lambda.describe('meshdoh-prod-doh').CodeSha256;
+      const before = codeOf();
+      project.edit('src/http/message.ts', "'not found'", "'nothing here'");
+      project.edit('infra/alarms.yml', 'Over 5 %', 'More than 5 %');
+      project.edit('infra/dashboard.yml', '"Virtual IPs"', '"Pool"');
+      project.edit('serverless.yml', 'rate(15 minutes)', 'rate(10 minutes)');
+      await deploy(
+        '--stage',
+        'prod',
+        ...upstreams(),
+        ...['dohRate=900', 'maxReadUnits=9000'].flatMap((p) => ['--param', p]),
+      );
+      expect(codeOf()).not.toBe(before);
+      expect((await send({ target: '/x' })).body.toString()).toBe('nothing here\n');
+      expect(await addressesOf()).toEqual(vips);
+    },
+    SLOW,
+  );
 });
 
 describe('a removal', () => {
-  it('leaves the table of prod, and nothing else', async () => {
-    await project.serverless(deployer, 'remove', '--stage', 'prod');
-    expect(aws.cloudFormation.stacks.size).toBe(0);
-    expect(aws.httpApis.size).toBe(0);
-    expect(
-      (await aws.tables.send(new ScanCommand({ TableName: 'meshdoh-prod', Select: 'COUNT' }))).Count,
-    ).toBeGreaterThan(4);
-  }, 60_000);
+  it(
+    'leaves the table of prod, and nothing else',
+    async () => {
+      await project.serverless(deployer, 'remove', '--stage', 'prod');
+      expect(aws.cloudFormation.stacks.size).toBe(0);
+      expect(aws.httpApis.size).toBe(0);
+      expect(
+        (await aws.tables.send(new ScanCommand({ TableName: 'meshdoh-prod', Select: 'COUNT' }))).Count,
+      ).toBeGreaterThan(4);
+    },
+    SLOW,
+  );
 
-  it('is undone by a deployment on the table that was kept: same virtual IPs, same tokens', async () => {
-    await deploy('--stage', 'prod', ...upstreams(), '--param', 'existingTable=meshdoh-prod');
-    await openApi();
-    expect(await addressesOf()).toEqual(vips);
-  }, 60_000);
-
-  it('leaves nothing of dev', async () => {
-    await deploy('--stage', 'dev', ...upstreams());
-    await project.serverless(deployer, 'remove', '--stage', 'dev');
-    await expect(aws.tables.send(new ScanCommand({ TableName: 'meshdoh-dev' }))).rejects.toThrow('not found');
-  }, 60_000);
+  it(
+    'is undone by a deployment on the table that was kept: same virtual IPs, same tokens',
+    async () => {
+      await deploy('--stage', 'prod', ...upstreams(), '--param', 'existingTable=meshdoh-prod');
+      await openApi();
+      expect(await addressesOf()).toEqual(vips);
+    },
+    SLOW,
+  );
 });
 
 describe('a restored backup', () => {
-  it('goes into service as an existing table, with every virtual IP', async () => {
-    await restore('meshdoh-prod', 'meshdoh-restored');
-    await deploy('--stage', 'prod', ...upstreams(), '--param', 'existingTable=meshdoh-restored');
-    expect(await addressesOf()).toEqual(vips);
-    const listed = await administer({ target: ENTRIES });
-    expect(asJson(listed).items).toHaveLength(4);
-  }, 60_000);
+  it(
+    'goes into service as an existing table, with every virtual IP',
+    async () => {
+      await restore('meshdoh-prod', 'meshdoh-restored');
+      await deploy('--stage', 'prod', ...upstreams(), '--param', 'existingTable=meshdoh-restored');
+      expect(await addressesOf()).toEqual(vips);
+      const listed = await administer({ target: ENTRIES });
+      expect(asJson(listed).items).toHaveLength(4);
+    },
+    SLOW,
+  );
 });
 
-describe('behind function URLs', () => {
-  it('DoH takes tokens, and administration signatures', async () => {
-    const args = ['frontDoor=function-url', 'reservedConcurrency=20', 'existingTable=meshdoh-restored'];
-    await deploy('--stage', 'url', ...upstreams(), ...args.flatMap((arg) => ['--param', arg]));
-    const urlOf = (name: string) => [...aws.functionUrls].find(([, one]) => one.functionName.endsWith(name))?.[0] ?? '';
-    const doh = httpsClient(await aws.open({ kind: 'functionUrl', id: urlOf('doh') }), aws.certificate.ca);
-    const answer = await doh({ target: withToken(dnsTarget('auto.internal')) });
-    expect(answersOf(answer.body)).toEqual([`auto.internal 300 A ${vips[0]}`]);
-    const operatorOfUrl = aws.account.createUser('operator-of-url', {
-      Statement: [{ Effect: 'Allow', Action: 'lambda:InvokeFunctionUrl', Resource: '*' }],
-    });
-    const admin = httpsClient(await aws.open({ kind: 'functionUrl', id: urlOf('admin') }), aws.certificate.ca);
-    const listed = await admin({ target: ENTRIES, signer: operatorOfUrl, service: 'lambda' });
-    expect(asJson(listed).items).toHaveLength(4);
-    expect((await admin({ target: ENTRIES })).status).toBe(403);
-    await project.serverless(deployer, 'remove', '--stage', 'url', ...args.flatMap((arg) => ['--param', arg]));
-  }, 60_000);
+describe('a deployment to dev behind function URLs', () => {
+  const params = ['frontDoor=function-url', 'reservedConcurrency=20'].flatMap((param) => ['--param', param]);
+  const open = async (name: string): Promise<Send> => {
+    const [id = ''] = [...aws.functionUrls].find(([, one]) => one.functionName === `meshdoh-dev-${name}`) ?? [];
+    return httpsClient(await aws.open({ kind: 'functionUrl', id }), aws.certificate.ca);
+  };
+
+  it(
+    'answers DoH to tokens, and lets signed requests administer',
+    async () => {
+      await deploy(...upstreams(), ...params);
+      const [doh, admin] = await Promise.all([open('doh'), open('admin')]);
+      const signer = aws.account.createUser('operator-of-url', {
+        Statement: [{ Effect: 'Allow', Action: 'lambda:InvokeFunctionUrl', Resource: '*:function:meshdoh-dev-admin' }],
+      });
+      const post = (target: string, body: object) =>
+        admin({ method: 'POST', target, headers: JSON_BODY, body: JSON.stringify(body), signer, service: 'lambda' });
+      const spec = {
+        hosts: ['auto.internal'],
+        ports: [{ name: 'http', number: 80, protocol: 'HTTP' }],
+        resolution: 'DNS',
+      };
+      const created = await post(ENTRIES, { ...SERVICE_ENTRY, metadata: { name: 'auto' }, spec });
+      const other = asJson(await post('/v1/tokens', { label: 'url' })).token;
+      const answer = await doh({ target: `/${other}/dns-query${dnsTarget('auto.internal')}` });
+      const vip = asJson(created).status.addresses[0].value;
+      expect(answersOf(answer.body)).toEqual([`auto.internal 300 A ${vip}`]);
+      expect((await admin({ target: ENTRIES })).status).toBe(403);
+      expect(
+        (await doh({ target: `/iam/dns-query${dnsTarget('auto.internal')}`, signer, service: 'lambda' })).status,
+      ).toBe(404);
+    },
+    SLOW,
+  );
+
+  it(
+    'leaves nothing when it is removed',
+    async () => {
+      await project.serverless(deployer, 'remove', ...params);
+      await expect(aws.tables.send(new ScanCommand({ TableName: 'meshdoh-dev' }))).rejects.toThrow('not found');
+      expect(aws.functionUrls.size).toBe(0);
+    },
+    SLOW,
+  );
 });
 
 describe('after all that', () => {

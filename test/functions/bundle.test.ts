@@ -63,6 +63,7 @@ describe('the bundle of the DoH function', () => {
     ['YAML', /node_modules\/yaml\//],
     ['hono', /node_modules\/(@hono|hono)\//],
     ['the embedded DynamoDB', /node_modules\/(dynalite|classic-level)\/|src\/embedded\//],
+    ['metrics', /node_modules\/(prom-client|@opentelemetry)\/|src\/http\/metrics/],
     ['the ServiceEntry API', /src\/http\/admin-/],
     ['anything that writes to the registry', /src\/registry\/dynamodb-(writer|findable)|src\/vip\/plan/],
     ['validation of entries', /src\/serviceentry\/(schema|validate|manifest|rules)/],

@@ -441,6 +441,17 @@ describe('list', () => {
     expect((await api.send('GET', `${COLLECTION}?limit=0`)).body.items).toHaveLength(3);
   });
 
+  it.each<[string, unknown]>([
+    ['of another namespace', ['1', 0, 'team', 'a']],
+    ['with a name that is none', ['1', 0, 'default', 'A'.repeat(2000)]],
+    ['with a number for a name', ['1', 0, 'default', {}]],
+    ['without a version', ['', 0, 'default', 'a']],
+    ['that is too short', ['1', 0, 'default']],
+  ])('refuses a continue token %s', async (_, fields) => {
+    const token = Buffer.from(JSON.stringify(fields)).toString('base64url');
+    expect(await api.send('GET', `${COLLECTION}?limit=1&continue=${token}`)).toMatchObject({ status: 400 });
+  });
+
   it('cannot be continued for ever', async () => {
     const { metadata } = (await api.send('GET', `${ALL}?limit=2`)).body;
     const next = () => api.send('GET', `${ALL}?limit=2&continue=${metadata.continue}`);

@@ -61,6 +61,20 @@ describe('a credential', () => {
     expect(await lookup.find('b')).toEqual({ state: 'known', value: { name: 'Bob' } });
   });
 
+  it('that is changed while it is being read is not kept as it was', async () => {
+    const { stored, store, lookup } = openLookup();
+    let open: () => void = () => undefined;
+    store.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    const before = lookup.find('a');
+    lookup.forget('a');
+    open();
+    await before;
+    stored.delete('a');
+    expect(await lookup.find('a')).toEqual(ABSENT);
+  });
+
   it('is read once for all who ask at the same time', async () => {
     const { store, lookup } = openLookup(0);
     const looked = await Promise.all(Array.from({ length: 20 }, () => lookup.find('a')));

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { must, Running, run, sleep } from './commands.ts';
@@ -101,6 +101,8 @@ export class Network {
 
   async #build(): Promise<void> {
     this.#folder = await mkdtemp(join(tmpdir(), `${this.#id}-`));
+    // The shim's user reads its program there.
+    await chmod(this.#folder, 0o755);
     for (const place of ['vm', 'router', 'endpoint', 'container'] as const) {
       await must('ip', 'netns', 'add', this.name(place));
       await must('ip', '-n', this.name(place), 'link', 'set', 'lo', 'up');

@@ -1,17 +1,18 @@
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { buildShim } from '../../src/shim/build.mjs';
 import { millisecondsUntil, need, type Outcome, run, sleep, until } from './commands.ts';
 import { ELSEWHERE, Network, RESOLVER } from './network.ts';
 import { ServiceStandIn } from './service-stand-in.ts';
 import { VmHost } from './vm-host.ts';
 
-const SHIM = join(import.meta.dirname, '../../src/shim/main.ts');
 const STAND_IN = join(import.meta.dirname, 'stand-in-shim.ts');
 const RESOLV_CONF = `# of the network\nnameserver ${RESOLVER.v4}\nsearch corp.example\noptions timeout:1 attempts:1\n`;
 const BACK_MS = 5000;
 const HEALED_MS = 30_000;
 
 let network: Network;
+let program: string;
 let vm: VmHost;
 let before: string;
 let service: ServiceStandIn | undefined;
@@ -19,6 +20,8 @@ let service: ServiceStandIn | undefined;
 beforeAll(async () => {
   need('ip', 'dig', 'dnsmasq', 'setpriv', 'unshare', 'nsenter', 'socat', 'systemd-notify', 'useradd');
   network = await Network.create();
+  program = join(network.folder, 'meshdoh-shim.mjs');
+  await buildShim(program);
   await network.startResolver();
   vm = await VmHost.create(network);
 });
@@ -35,7 +38,7 @@ afterEach(async () => {
 });
 
 const shim = (command: string, ...flags: string[]): Promise<Outcome> =>
-  vm.run(process.execPath, SHIM, command, ...flags);
+  vm.run(process.execPath, program, command, ...flags);
 const INSTALL = ['--endpoint', 'https://doh.example/dns-query', '--route', '.=system', '--vips', 'off'];
 const SETTINGS = {
   capture: 'resolver',

@@ -1,17 +1,18 @@
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildShim } from '../../src/shim/build.mjs';
 import { need, type Outcome, type Running, sleep, until } from './commands.ts';
 import { Endpoint } from './endpoint.ts';
 import { ELSEWHERE, Network, RESOLVER } from './network.ts';
 import { ServiceStandIn } from './service-stand-in.ts';
 import { VmHost } from './vm-host.ts';
 
-const SHIM = join(import.meta.dirname, '../../src/shim/main.ts');
 const VIP = /^240\.240\.\d+\.\d+$/;
 const BACK_MS = 30_000;
 
 let network: Network;
+let program: string;
 let endpoint: Endpoint;
 let vm: VmHost;
 let service: ServiceStandIn | undefined;
@@ -19,6 +20,8 @@ let service: ServiceStandIn | undefined;
 beforeAll(async () => {
   need('ip', 'nft', 'dig', 'dnsmasq', 'tcpdump', 'setpriv', 'unshare', 'nsenter', 'socat', 'systemd-notify', 'useradd');
   network = await Network.create();
+  program = join(network.folder, 'meshdoh-shim.mjs');
+  await buildShim(program);
   await network.startResolver('--address=/registered.internal/203.0.113.66');
   endpoint = await Endpoint.start(network);
   await endpoint.register('address.internal', '198.51.100.1');
@@ -36,7 +39,7 @@ afterAll(async () => {
 });
 
 const shim = (command: string, ...flags: string[]): Promise<Outcome> =>
-  vm.run(process.execPath, SHIM, command, ...flags);
+  vm.run(process.execPath, program, command, ...flags);
 const flags = () => [
   ...['--endpoint', endpoint.url, '--ca-file', '/etc/meshdoh/ca.pem', '--token-file', '/etc/meshdoh/token'],
   ...['--route', '.=system', '--table-interval', '1s'],

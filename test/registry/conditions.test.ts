@@ -17,7 +17,10 @@ import { expectSound } from './sound-table.ts';
 
 const dieBefore = async (registry: TestRegistry, nth: number, entry: ReturnType<typeof many>): Promise<void> => {
   const { died, faults } = killBeforeTransaction(nth);
-  void registry.anotherWriter(faults).apply(entry, {}, deadline());
+  void registry
+    .anotherWriter(faults)
+    .apply(entry, {}, deadline())
+    .catch(() => undefined);
   await died;
 };
 
@@ -65,7 +68,10 @@ describe('the item of an entry', () => {
   it('still announces the write that a part belongs to', async () => {
     const registry = await openTestRegistry();
     const { asleep, died, faults } = dieAfterTransaction(3);
-    void registry.anotherWriter(faults).apply(many(70), {}, deadline());
+    void registry
+      .anotherWriter(faults)
+      .apply(many(70), {}, deadline())
+      .catch(() => undefined);
     await asleep.arrived;
     registry.clock.now += PENDING_MS;
     expect((await registry.apply(many(2))).kind).toBe('created');

@@ -1,5 +1,7 @@
+import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { embeddedClient } from '../../src/embedded/embedded-dynamodb.ts';
+import { ItemFormatError } from '../../src/registry/dynamodb-items.ts';
 import { createDynamoDbPrincipals } from '../../src/registry/dynamodb-principals.ts';
 import { createDynamoDbTokens } from '../../src/registry/dynamodb-tokens.ts';
 import { RegistryUnavailableError } from '../../src/registry/errors.ts';
@@ -56,6 +58,18 @@ describe('tokens in the table', () => {
     const sha256 = tokenHash(token);
     await tokens.add(sha256, { ...newToken().record, id: tokenIdOf(sha256) }, deadline());
     expect(JSON.stringify(await tokens.list(deadline()))).not.toContain(token.slice(4));
+  });
+
+  it.each(['{', 'null', '{"vips": "yes"}'])('are not taken for others when their view is damaged: %s', async (view) => {
+    const tokens = createDynamoDbTokens(source());
+    const { sha256, record } = newToken();
+    await tokens.add(sha256, record, deadline());
+    const Key = { pk: { S: 'tokens' }, sk: { S: sha256 } };
+    const damage = { UpdateExpression: 'SET #view = :view', ExpressionAttributeNames: { '#view': 'view' } };
+    const ExpressionAttributeValues = { ':view': { S: view } };
+    await registry.client.send(new UpdateItemCommand({ TableName: TABLE, Key, ...damage, ExpressionAttributeValues }));
+    await expect(tokens.bySha256(sha256, deadline())).rejects.toThrow(ItemFormatError);
+    await tokens.revoke(record.id, deadline());
   });
 
   it('cannot be managed while the store is out of reach', async () => {

@@ -276,7 +276,10 @@ describe('a write of several transactions', () => {
   it.each([2, 3, 4])('killed before transaction %i, is undone by a delete that finds no entry', async (nth) => {
     const registry = await openTestRegistry();
     const { died, faults } = killBeforeTransaction(nth);
-    void registry.anotherWriter(faults).apply(many(70), {}, deadline());
+    void registry
+      .anotherWriter(faults)
+      .apply(many(70), {}, deadline())
+      .catch(() => undefined);
     await died;
     registry.clock.now += PENDING_MS;
     expect(await registry.remove('many')).toMatchObject({ reason: 'NotFound' });
@@ -289,7 +292,10 @@ describe('a write of several transactions', () => {
     const registry = await openTestRegistry();
     await registry.apply(many(70));
     const { died, faults } = killBeforeTransaction(nth);
-    void registry.anotherWriter(faults).remove('default', 'many', {}, deadline());
+    void registry
+      .anotherWriter(faults)
+      .remove('default', 'many', {}, deadline())
+      .catch(() => undefined);
     await died;
     registry.clock.now += PENDING_MS;
     const stale = { precondition: { kind: 'present', resourceVersion: '1' } } as const;
@@ -304,7 +310,10 @@ describe('a write of several transactions', () => {
       const registry = await openTestRegistry();
       await registry.apply(many(3));
       const { died, faults } = killBeforeTransaction(nth);
-      void registry.anotherWriter(faults).apply(many(70), {}, deadline());
+      void registry
+        .anotherWriter(faults)
+        .apply(many(70), {}, deadline())
+        .catch(() => undefined);
       await died;
       registry.clock.now += PENDING_MS;
       const stale = { precondition: { kind: 'present', resourceVersion: '1' } } as const;
@@ -334,7 +343,10 @@ describe('a write of several transactions', () => {
   it('commits a last part while it is being taken over: that part is seen and undone too', async () => {
     const registry = await openTestRegistry();
     const { asleep, died, faults } = dieAfterTransaction(3);
-    void registry.anotherWriter(faults).apply(many(70), {}, deadline());
+    void registry
+      .anotherWriter(faults)
+      .apply(many(70), {}, deadline())
+      .catch(() => undefined);
     await asleep.arrived;
     registry.clock.now += PENDING_MS;
     const outcome = await meet(registry, many(2), async () => {
@@ -365,7 +377,10 @@ describe('a write of several transactions', () => {
     const registry = await openTestRegistry();
     for (let attempt = 0; attempt < 4; attempt++) {
       const { died, faults } = killBeforeTransaction(2);
-      void registry.anotherWriter(faults).apply(many(70), {}, deadline());
+      void registry
+        .anotherWriter(faults)
+        .apply(many(70), {}, deadline())
+        .catch(() => undefined);
       await died;
       registry.clock.now += PENDING_MS;
     }

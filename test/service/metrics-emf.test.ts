@@ -96,7 +96,7 @@ describe('the metrics of queries', () => {
   it('are told for a hundred queries at most: a metric takes no more values from one line', async () => {
     for (let count = 0; count < 201; count++) await resolved('cache');
     expect(lines.map(({ Queries }) => Queries)).toEqual([1, 100, 100]);
-    expect((lines[1]?.Latency as number[]).length).toBe(100);
+    expect(lines[1]?.Latency).toHaveLength(100);
   });
 
   it('are told at the end of an invocation, also of one that fails, and never when nothing happened', async () => {

@@ -250,7 +250,7 @@ describe('a TCP listener', () => {
   it('goes on answering while ten thousand connections are opened and left idle', async () => {
     const listener = await listening(echo, { maxConnections: 200 });
     const sockets: Socket[] = [];
-    closers.push(() => sockets.forEach((socket) => socket.destroy()));
+    closers.push(() => sockets.map((socket) => socket.destroy()));
     const open = async () => {
       const socket = connect(listener.port, listener.address).on('error', () => undefined);
       sockets.push(socket);

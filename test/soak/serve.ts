@@ -37,7 +37,7 @@ const warmUpSeconds = Number(values['warm-up']);
 const mostGrowth = Number(values.growth) / 100;
 
 const LAUNCH = join(import.meta.dirname, '../../src/cli/launch.mjs');
-const SAMPLE_MS = 2_500;
+const SAMPLES = 20;
 const APPLY_MS = 600_000;
 const ERRORS_SHOWN = 5;
 
@@ -48,14 +48,17 @@ async function residentOctets(pid: number): Promise<number> {
   return Number(kilobytes) * 1024;
 }
 
-/** Resident memory without garbage: how much of that there is depends on when V8 last found time for it. */
+/**
+ * Resident memory without garbage, of which there is as much as V8 had no reason yet to look for. Looking stops the
+ * server for a moment, so it is done now and then.
+ */
 async function watchMemory({ pid, inspector }: Running, until: AbortSignal): Promise<readonly Sample[]> {
   const started = performance.now();
   const samples: Sample[] = [];
   while (!until.aborted) {
     await inspector.collectGarbage();
     samples.push({ at: (performance.now() - started) / 1000, octets: await residentOctets(pid) });
-    await sleep(SAMPLE_MS);
+    await sleep((seconds * 1000) / SAMPLES);
   }
   return samples;
 }

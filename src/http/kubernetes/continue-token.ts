@@ -12,6 +12,11 @@ export interface ContinueToken {
 export const encodeContinue = ({ resourceVersion, since, namespace, name }: ContinueToken): string =>
   Buffer.from(JSON.stringify([resourceVersion, since, namespace, name])).toString('base64url');
 
+/** What may stand in an entry's key. */
+const NAME = /^[a-z\d.-]{1,253}$/;
+const isName = (value: unknown): value is string => typeof value === 'string' && NAME.test(value);
+const NUMBER = /^\d{1,15}$/;
+
 /** Undefined for what no list has given out. */
 export function decodeContinue(text: string): ContinueToken | undefined {
   let fields: unknown;
@@ -22,6 +27,6 @@ export function decodeContinue(text: string): ContinueToken | undefined {
   }
   if (!Array.isArray(fields) || fields.length !== 4) return undefined;
   const [resourceVersion, since, namespace, name] = fields;
-  const texts = [resourceVersion, namespace, name].every((field) => typeof field === 'string' && field !== '');
-  return texts && Number.isFinite(since) ? { resourceVersion, since, namespace, name } : undefined;
+  const isWhole = NUMBER.test(resourceVersion) && isName(namespace) && isName(name) && Number.isFinite(since);
+  return isWhole ? { resourceVersion: String(resourceVersion), since, namespace, name } : undefined;
 }

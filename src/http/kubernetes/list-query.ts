@@ -83,6 +83,7 @@ export function readPaging(c: Context, now: number): Paging | Status {
     return badRequest('specifying resource version is not allowed when using continue');
   }
   const continued = decodeContinue(token);
-  if (!continued) return badRequest('continue key is not valid');
+  const namespace = c.req.param('namespace') ?? continued?.namespace;
+  if (!continued || continued.namespace !== namespace) return badRequest('continue key is not valid');
   return now - continued.since > CONTINUE_MAX_AGE_MS ? EXPIRED : { ...paging, continued };
 }

@@ -2,6 +2,7 @@ import type { EntryReader } from '../../registry/writer.ts';
 import type { ServiceEntry } from '../../serviceentry/service-entry.ts';
 import { encodeContinue } from './continue-token.ts';
 import type { Paging, Selection } from './list-query.ts';
+import { isPossible } from './resource.ts';
 
 export interface ListPart {
   readonly items: readonly ServiceEntry[];
@@ -21,7 +22,7 @@ async function* selected(
 ): AsyncGenerator<ServiceEntry> {
   const { namespace, name, isSelective, matches } = selection;
   if (namespace !== undefined && name !== undefined) {
-    const entry = await entries.get(namespace, name, signal);
+    const entry = isPossible(namespace, name) ? await entries.get(namespace, name, signal) : undefined;
     if (entry && matches(entry) && !continued) yield entry;
     return;
   }

@@ -19,5 +19,12 @@ export const inVersion = (entry: ServiceEntry, version: string): ServiceEntry =>
   apiVersion: apiVersionOf(version),
 });
 
+/** Of a namespace and a name; far more than any entry's have, and no more than every store takes as a key. */
+const MAX_KEY_OCTETS = 1000;
+
+/** Whether there can be such an entry at all. */
+export const isPossible = (namespace: string, name: string): boolean =>
+  Buffer.byteLength(namespace) + Buffer.byteLength(name) <= MAX_KEY_OCTETS;
+
 export const notFound = (name: string): Status =>
   rejectionStatus(name, { kind: 'rejected', reason: 'NotFound', message: `${PLURAL}.${GROUP} "${name}" not found` });

@@ -34,7 +34,6 @@ export function serviceUnit(content: UnitContent): string {
     : `ReadWritePaths=${stateDir}`;
   return `[Unit]
 Description=DNS of this host over HTTPS, with the names of the mesh
-Documentation=man:meshdoh-shim
 Wants=network-online.target
 After=network-online.target nftables.service firewalld.service ufw.service
 Before=nss-lookup.target

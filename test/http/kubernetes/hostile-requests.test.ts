@@ -77,6 +77,21 @@ describe('whatever a client sends', () => {
     expect(Object.keys(Object.prototype)).toEqual([]);
   });
 
+  const LONG = 'a'.repeat(3000);
+  it.each<[string, string, number]>([
+    ['GET', `${COLLECTION}/${LONG}`, 404],
+    ['DELETE', `${COLLECTION}/${LONG}`, 404],
+    ['GET', `${COLLECTION.replace('default', LONG)}/a`, 404],
+    ['GET', COLLECTION.replace('default', LONG), 200],
+    ['GET', `${COLLECTION}?fieldSelector=metadata.name%3D${LONG}`, 200],
+    ['DELETE', `${COLLECTION}?fieldSelector=metadata.name%3D${LONG}`, 200],
+    ['GET', `${COLLECTION}/a%2Fb`, 404],
+    ['GET', `${COLLECTION}/%00`, 404],
+  ])('as a name (%s %.80s) is answered with %i', async (method, target, code) => {
+    expect((await api.send(method, target)).status).toBe(code);
+    expect(api.faults).toEqual([]);
+  });
+
   it('as a body that is deep, or long, is refused', async () => {
     const deep = '['.repeat(100_000);
     expect(

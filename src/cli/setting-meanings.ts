@@ -1,0 +1,32 @@
+import type { Key } from '../settings/keys.ts';
+
+/** What each setting means, and what it is where nobody gives it, for the help. */
+export const SETTING_MEANINGS: Readonly<Record<Key, string>> = {
+  listen: 'where to serve DoH and the API (default: 127.0.0.1:8053)',
+  metrics: 'where on loopback to serve /metrics without a credential (default: nowhere)',
+  store: 'where the registry is kept: memory, a folder, or dynamodb',
+  table: 'with --store dynamodb: its table (default: meshdoh)',
+  region: "with --store dynamodb: its AWS Region (default: the environment's)",
+  endpoint: 'with --store dynamodb: its URL, where it is not AWS',
+  auth: 'whether a credential is asked for: tokens, or none on loopback',
+  'view.namespace': 'of clients without a view of their own (default: default)',
+  'view.searchDomains': 'suffixes that names are also looked up without (default: none)',
+  'view.clusterDomain': 'the domain of Kubernetes Services (default: cluster.local)',
+  'view.families': 'families of virtual IPs: ipv4, ipv6 or both (default: ipv4)',
+  'view.vips': 'whether virtual IPs can be carried: true, false or proxy (default: true)',
+  'view.forwardUnknown': 'whether other names are forwarded (default: true)',
+  'pools.ipv4': 'prefix of the virtual IPs (default: 240.240.0.0/16)',
+  'pools.ipv6': 'the same for IPv6 (default: 2001:2::/48)',
+  tombstone: 'how long a released virtual IP is kept for its last holder (default: 24h)',
+  'ttl.vip': 'seconds, of virtual IPs (default: 300)',
+  'ttl.owned': 'seconds, of other registered names (default: 30)',
+  'ttl.negative': 'seconds, of what does not exist (default: 30)',
+  privateZones: 'never forwarded (default: cluster.local,internal)',
+  upstreams: 'DoH URLs that other names are forwarded to, the preferred one first',
+  routes: 'upstreams of a suffix, as in corp.example.org=https://…',
+  upstreamTimeoutMs: 'of one attempt (default: 700)',
+  queryTimeoutMs: 'of a whole query (default: 1500)',
+  staleMaxMs: 'how long an answer serves after its end when there is no other (default: 1 h)',
+  cacheBytes: 'memory for answers (default: 32 MiB; 0: none)',
+  registryCacheMs: 'how long what was read from the registry is current (default: 5000)',
+};
