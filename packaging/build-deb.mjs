@@ -33,7 +33,7 @@ export async function buildDeb(outFolder = join(PROJECT, 'dist'), architecture =
     writeFileSync(place(root, 'DEBIAN/conffiles'), '/etc/meshdoh/shim.conf\n');
     mkdirSync(outFolder, { recursive: true });
     const file = join(outFolder, `meshdoh-shim_${version}_${debian}.deb`);
-    execFileSync('dpkg-deb', ['--root-owner-group', '-Zxz', '--build', root, file], {
+    execFileSync('dpkg-deb', ['--root-owner-group', '-Zgzip', '--build', root, file], {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     return file;
@@ -74,12 +74,11 @@ Version: ${version}
 Architecture: ${architecture}
 Maintainer: meshdoh <meshdoh@localhost>
 Installed-Size: ${kilobytes}
-Depends: libc6 (>= 2.28), libstdc++6, libatomic1, passwd
+Depends: libc6 (>= 2.28), libstdc++6, libgcc-s1, passwd
 Recommends: ca-certificates, nftables, iproute2
 Suggests: conntrack
 Section: net
 Priority: optional
-Homepage: https://meshdoh.dev
 Description: DNS of a host over HTTPS, with the names of a service mesh
  Answers the DNS queries of every program on a host over a DNS-over-HTTPS
  endpoint (RFC 8484). With meshdoh as the endpoint it resolves the names of

@@ -42,7 +42,9 @@ async function readEntries({ client, table }: TableClient, signal: AbortSignal):
 }
 
 async function readMesh(source: TableClient, signal: AbortSignal): Promise<RegisteredMesh> {
-  const [{ active, draining }, entries] = await Promise.all([readPools(source, signal), readEntries(source, signal)]);
+  const entries = await readEntries(source, signal);
+  // Afterwards: a VIP comes from no pool that the table does not know by then.
+  const { active, draining } = await readPools(source, signal);
   return { hosts: registeredHosts(entries), pools: [...(active ? [active] : []), ...draining] };
 }
 

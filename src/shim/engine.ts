@@ -177,7 +177,7 @@ export class Engine {
   /** The data plane first: no name is answered with an address that is not carried. */
   async #onTable(table: MeshTable | undefined, diff: TableDiff): Promise<void> {
     const { vips, cache } = this.#options;
-    if (table !== undefined) await vips?.update(table);
+    if (table !== undefined) await vips?.update(table, diff.everything ? undefined : new Set(diff.hosts));
     this.mesh.use(table);
     this.#gate.use(table);
     if (table === undefined || (!diff.everything && diff.hosts.length === 0)) return;

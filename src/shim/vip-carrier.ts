@@ -11,8 +11,8 @@ export interface Reachable {
 
 /** What carries connections to virtual IPs to their endpoints. */
 export interface VipCarrier {
-  /** Resolves when the table is carried, as far as it can be. Never rejects. */
-  update(table: MeshTable): Promise<void>;
+  /** Resolves when the table is carried, as far as it can be; `changed`: the hosts that differ, or all. Never rejects. */
+  update(table: MeshTable, changed?: ReadonlySet<string>): Promise<void>;
   /** Before a virtual IP of this host is answered; undefined: not a host whose connections are carried here. */
   ready(host: string): Promise<Reachable | undefined>;
   state(): { readonly kind: string };

@@ -75,10 +75,16 @@ function address(value: unknown, at: string): string {
   return given;
 }
 
+type Prefix = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
+
+/** No wider than virtual IPs can need: routes and rules are made for all of it. */
+const WIDEST = { ipv4: 12, ipv6: 8 } as const;
+
 function prefix(value: unknown, at: string, family: 'ipv4' | 'ipv6'): string {
   const given = text(value, at, 64);
   const isPrefix = family === 'ipv4' ? ipaddr.IPv4.isValidCIDRFourPartDecimal(given) : ipaddr.IPv6.isValidCIDR(given);
   if (!isPrefix) throw new Malformed(`${at} is not an ${family === 'ipv4' ? 'IPv4' : 'IPv6'} prefix`);
+  if (ipaddr.parseCIDR(given)[1] < WIDEST[family]) throw new Malformed(`${at} is wider than /${WIDEST[family]}`);
   return given;
 }
 
@@ -154,14 +160,24 @@ function pool(value: unknown, at: string) {
   return { ipv4: prefix(ipv4, `${at}.ipv4`, 'ipv4'), ipv6: prefix(ipv6, `${at}.ipv6`, 'ipv6') };
 }
 
-/** A host twice would be two truths, and a VIP twice would send one service's connections to another. */
-function refuseRepeated(hosts: readonly TableHost[]): void {
+const isWithin = (address: string, prefixes: readonly Prefix[]): boolean => {
+  const ip = ipaddr.parse(address);
+  return prefixes.some(([base, bits]) => ip.kind() === base.kind() && ip.match([base as ipaddr.IPv4, bits]));
+};
+
+/**
+ * A host twice would be two truths; a VIP twice would send one service's connections to another, and one outside the
+ * pools those of a public service.
+ */
+function checkHosts(hosts: readonly TableHost[], pools: MeshTable['pools']): void {
+  const prefixes = pools.flatMap(({ ipv4, ipv6 }): Prefix[] => [ipaddr.parseCIDR(ipv4), ipaddr.parseCIDR(ipv6)]);
   const vips = new Set<string>();
   for (const [index, { host, vip }] of hosts.entries()) {
     const before = hosts[index - 1];
     if (before && before.host >= host) throw new Malformed(`hosts[${index}] is not in order, or repeated`);
     for (const address of vip ? [vip.ipv4, vip.ipv6] : []) {
       if (vips.has(address)) throw new Malformed(`hosts[${index}].vip is another host's`);
+      if (!isWithin(address, prefixes)) throw new Malformed(`hosts[${index}].vip is in no pool`);
       vips.add(address);
     }
   }
@@ -175,13 +191,14 @@ function meshTable(value: unknown): MeshTable {
   const view = readView(object(fields.view, 'view'));
   if (!view) throw new Malformed('view is not a view');
   const hosts = list(fields.hosts, 'hosts', MOST_HOSTS, host);
-  refuseRepeated(hosts);
+  const pools = list(fields.pools, 'pools', MOST_POOLS, pool);
+  checkHosts(hosts, pools);
   return {
     schemaVersion: TABLE_SCHEMA_VERSION,
     view,
     negativeTtl: integer(fields.negativeTtl, 'negativeTtl', 0, LONGEST_TTL),
     privateZones: list(fields.privateZones, 'privateZones', MOST_ZONES, domainName),
-    pools: list(fields.pools, 'pools', MOST_POOLS, pool),
+    pools,
     hosts,
   };
 }

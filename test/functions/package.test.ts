@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -99,6 +99,17 @@ describe('the package', () => {
     const archives = readdirSync(join(dev.folder, '.serverless')).filter((name) => name.endsWith('.zip'));
     expect(archives.sort()).toEqual(['admin.zip', 'doh.zip', 'pools.zip']);
     expect(readdirSync(dev.folder).sort()).toEqual([...DEPLOYED, '.serverless', 'node_modules'].sort());
+  });
+});
+
+describe('the parameters', () => {
+  it('are all in the guide', () => {
+    const files = ['serverless.yml', ...globSync('infra/**/*.yml', { cwd: ROOT })];
+    const text = files.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('');
+    const used = new Set([...text.matchAll(/\$\{param:(\w+)/g)].map(([, name]) => name));
+    const guide = readFileSync(join(ROOT, 'docs/deploy.md'), 'utf8');
+    expect([...used].filter((name) => !guide.includes(`\`${name}\``))).toEqual([]);
+    expect(used.size).toBeGreaterThan(15);
   });
 });
 

@@ -16,6 +16,8 @@ export interface WatchOptions {
   readonly bookmarks: boolean;
   /** Ends the watch. */
   readonly signal: AbortSignal;
+  /** Told why the registry could not be read. */
+  readonly report?: (error: unknown) => void;
   /** Of a watch that nothing happens in, in milliseconds. */
   readonly bookmarkMs?: number;
 }
@@ -52,7 +54,8 @@ export async function* watchEvents(follower: Follower, options: WatchOptions): A
       yield* changes.flatMap((change) => eventOf(change, options));
       if (bookmarks && (changes.length === 0 || signal.aborted)) yield mark();
     }
-  } catch {
+  } catch (fault) {
+    options.report?.(fault);
     yield error(failure(503, 'ServiceUnavailable', 'the registry cannot be read', { retryAfterSeconds: 1 }));
   } finally {
     follower.close();

@@ -1,7 +1,7 @@
 import type { Context } from 'hono';
 import type { EntryReader } from '../../registry/writer.ts';
 import { badRequest, sendStatus } from '../api.ts';
-import { failure } from '../status.ts';
+import { failure, type Status } from '../status.ts';
 import { ChangeFeed } from './change-feed.ts';
 import { flagOf, type Selection, tooOld, wholeNumber } from './list-query.ts';
 import type { Representation } from './representation.ts';
@@ -10,6 +10,8 @@ import { eventStream, type WatchEvent, watchEvents } from './watch.ts';
 export interface WatchingPorts {
   readonly entries: EntryReader;
   readonly adminTimeoutMs: number;
+  /** Told of faults that the client only sees as such. */
+  readonly report?: (error: unknown) => void;
   /** After which a watch ends, in milliseconds: where answers are not streamed, a client waits for all of it. */
   readonly watchLimitMs?: number;
   /** Between two looks at the registry while somebody watches, in milliseconds; 1 s when absent. */
@@ -39,33 +41,48 @@ const send = (events: AsyncGenerator<WatchEvent>, gone: () => void): Response =>
     headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
   });
 
+interface WatchQuery {
+  /** Absent for one that begins with the present state. */
+  readonly from?: string;
+  readonly bookmarks: boolean;
+  /** As long as the client wants it, in milliseconds. */
+  readonly wantedMs?: number;
+}
+
+function readWatch(c: Context): WatchQuery | Status {
+  const { resourceVersion = '', timeoutSeconds, allowWatchBookmarks, sendInitialEvents } = c.req.query();
+  const seconds = wholeNumber('timeoutSeconds', timeoutSeconds);
+  if (typeof seconds === 'object') return seconds;
+  if (!/^\d*$/.test(resourceVersion)) {
+    return badRequest(`resourceVersion: Invalid value: ${JSON.stringify(resourceVersion)}`);
+  }
+  if (flagOf(sendInitialEvents)) return NO_WATCH_LIST;
+  return {
+    bookmarks: flagOf(allowWatchBookmarks),
+    ...(resourceVersion === '' || resourceVersion === '0' ? {} : { from: resourceVersion }),
+    ...(seconds ? { wantedMs: seconds * 1000 } : {}),
+  };
+}
+
 /** `watch=true` of a list: one feed of changes for all watchers of the process. */
 export function createWatching(ports: WatchingPorts) {
-  const { entries, adminTimeoutMs, watchLimitMs = WATCH_LIMIT_MS, watchPollMs = WATCH_POLL_MS } = ports;
+  const { entries, adminTimeoutMs, report, watchLimitMs = WATCH_LIMIT_MS, watchPollMs = WATCH_POLL_MS } = ports;
   const feed = new ChangeFeed({ entries, pollMs: watchPollMs, timeoutMs: adminTimeoutMs });
 
   return async (c: Context, selection: Selection, representation: Representation): Promise<Response> => {
-    const { resourceVersion = '', timeoutSeconds, allowWatchBookmarks, sendInitialEvents } = c.req.query();
-    const seconds = wholeNumber('timeoutSeconds', timeoutSeconds);
-    if (typeof seconds === 'object') return sendStatus(c, seconds);
-    if (!/^\d*$/.test(resourceVersion)) {
-      return sendStatus(c, badRequest(`resourceVersion: Invalid value: ${JSON.stringify(resourceVersion)}`));
-    }
-    if (flagOf(sendInitialEvents)) return sendStatus(c, NO_WATCH_LIST);
+    const query = readWatch(c);
+    if ('status' in query) return sendStatus(c, query);
     if (feed.followers >= MAX_WATCHERS) {
       c.header('Retry-After', '1');
       return sendStatus(c, TOO_MANY);
     }
-    const isFresh = resourceVersion === '' || resourceVersion === '0';
-    const follower = await feed.follow(isFresh ? undefined : resourceVersion);
-    if (follower === 'expired') {
-      return send(single({ type: 'ERROR', object: tooOld(resourceVersion) }), () => undefined);
-    }
+    const { from, bookmarks, wantedMs = watchLimitMs } = query;
+    const follower = await feed.follow(from);
+    if (follower === 'expired') return send(single({ type: 'ERROR', object: tooOld(from ?? '') }), () => undefined);
     const left = new AbortController();
-    const limitMs = Math.min(seconds ? seconds * 1000 : watchLimitMs, watchLimitMs);
-    const signal = AbortSignal.any([left.signal, AbortSignal.timeout(limitMs)]);
-    const bookmarks = flagOf(allowWatchBookmarks);
-    return send(watchEvents(follower, { selection, representation, bookmarks, signal }), () => {
+    const signal = AbortSignal.any([left.signal, AbortSignal.timeout(Math.min(wantedMs, watchLimitMs))]);
+    const options = { selection, representation, bookmarks, signal, ...(report ? { report } : {}) };
+    return send(watchEvents(follower, options), () => {
       left.abort();
       follower.close();
     });

@@ -165,6 +165,15 @@ describe('a watch', () => {
     expect(await marked.next()).toBeUndefined();
   });
 
+  it('ends with an ERROR when the registry cannot be read, which is reported', async () => {
+    const watching = await watch(`${ALL}?watch=true&resourceVersion=${await version()}`);
+    const reads = vi.spyOn(api.registry.entries, 'resourceVersion').mockRejectedValue(new Error('broken'));
+    expect(await watching.next()).toMatchObject({ type: 'ERROR', object: { code: 503, reason: 'ServiceUnavailable' } });
+    expect(await watching.next()).toBeUndefined();
+    expect(api.faults.splice(0).map(String)).toEqual(['Error: broken']);
+    reads.mockRestore();
+  });
+
   it.each(['timeoutSeconds=soon', 'resourceVersion=abc', 'labelSelector=%3D'])('refuses %s', async (query) => {
     expect(await api.send('GET', `${ALL}?watch=true&${query}`)).toMatchObject({ status: 400 });
   });
