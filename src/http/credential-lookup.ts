@@ -13,6 +13,8 @@ export interface LookupOptions {
   /** Of a query's deadline, the part that a read may take. */
   readonly budgetMs?: number;
   readonly now?: () => number;
+  /** Told of every read that failed, whoever is let in then. */
+  readonly readFailed?: () => void;
 }
 
 interface Cached<T> {
@@ -44,7 +46,7 @@ export class CredentialLookup<T extends object> {
   /** `read` rejects when the store cannot be read. */
   constructor(read: (key: string, signal: AbortSignal) => Promise<T | undefined>, options: LookupOptions) {
     this.#read = read;
-    this.#options = { budgetMs: BUDGET_MS, now: Date.now, ...options };
+    this.#options = { budgetMs: BUDGET_MS, now: Date.now, readFailed: () => undefined, ...options };
   }
 
   find(key: string): Looked<T> | Promise<Looked<T>> {
@@ -89,6 +91,7 @@ export class CredentialLookup<T extends object> {
       return looked;
     } catch {
       this.#failedAt = now();
+      this.#options.readFailed();
       return this.#lastKnown(key) ?? UNAVAILABLE;
     }
   }

@@ -51,11 +51,8 @@ export function createQuerySide(queries: TableClient, settings: Settings, observ
   const { queryTimeoutMs, cacheBytes, staleMaxMs } = settings;
   // What is read from an item that is about to expire is kept as long again: together, as long as is allowed.
   const registryCacheMs = cacheBytes === 0 ? settings.registryCacheMs : settings.registryCacheMs / 2;
-  const reader = createDynamoDbReader(queries, {
-    registryCacheMs,
-    staleMaxMs,
-    ...(observers ? { readFailed: observers.registryReadFailed } : {}),
-  });
+  const readFailed = observers ? { readFailed: observers.registryReadFailed } : {};
+  const reader = createDynamoDbReader(queries, { registryCacheMs, staleMaxMs, ...readFailed });
   const forwarder = createForwarder({ ...settings, ...(observers ? { failed: observers.upstreamFailed } : {}) });
   const cache =
     cacheBytes === 0
@@ -65,13 +62,14 @@ export function createQuerySide(queries: TableClient, settings: Settings, observ
   const exchange = createExchange(resolver, cache, observers?.queries);
   const tables = openTables(queries, settings);
   const { view } = settings;
+  const lookup = { ...settings, ...readFailed };
   return {
     reader,
     resolver,
     exchange,
     cache,
-    tokens: tokenLookup(createDynamoDbTokens(queries), view, settings),
-    principals: principalLookup(createDynamoDbPrincipals(queries), view, settings),
+    tokens: tokenLookup(createDynamoDbTokens(queries), view, lookup),
+    principals: principalLookup(createDynamoDbPrincipals(queries), view, lookup),
     tables,
     doh: (credentials) =>
       withTable(

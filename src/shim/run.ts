@@ -78,13 +78,13 @@ async function originalServers(settings: ShimSettings): Promise<OriginalServers>
   return { servers: read.flatMap((reading) => (reading.ok ? [reading.value] : [])), search };
 }
 
-/** Half of what the watchdog allows, and only while queries are answered: it is for the hang as much as for the crash. */
+/** Four times within what the watchdog allows: a busy host may be late. And only while queries are answered: it is for the hang as much as for the crash. */
 async function announce(shim: Shim, manager: ServiceManager): Promise<NodeJS.Timeout | undefined> {
   await manager.tell('READY=1');
   if (manager.watchdogMs === undefined) return undefined;
   return setInterval(async () => {
     if (await shim.selfCheck()) await manager.tell('WATCHDOG=1');
-  }, manager.watchdogMs / 2);
+  }, manager.watchdogMs / 4);
 }
 
 /** What is fixed for the life of a process. */

@@ -97,8 +97,7 @@ describe.each(FAULTS)('while DynamoDB is $kind', (fault) => {
 
   it('a new environment starts, says that it cannot know who asks, and recovers by itself', async () => {
     aws.gate.fault = fault;
-    const refused = await ask('auto.internal');
-    expect(refused).toMatchObject({ status: 503, headers: { 'cache-control': 'no-store', 'retry-after': '1' } });
+    expect(seen(await ask('auto.internal'))).toMatchObject({ ...UNKNOWN, answers: [] });
     const { coldStarts } = aws.lambda;
     aws.gate.fault = { kind: 'none' };
     aws.passTime(SOON_MS);

@@ -3,7 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Forwarded, Forwarder, UpstreamFailure } from '../../src/forward/forwarder.ts';
 import type { Upstream } from '../../src/forward/upstream.ts';
-import { createForwarder, type ForwardSettings } from '../../src/forward/upstream-forwarder.ts';
+import {
+  type ConnectingForwarder,
+  createForwarder,
+  type ForwardSettings,
+} from '../../src/forward/upstream-forwarder.ts';
 import { answersOf, decoded, name, query, rcodeIn } from '../support/dns.ts';
 import {
   answer,
@@ -31,7 +35,7 @@ async function startUpstream(options: DohUpstreamOptions = {}): Promise<DohUpstr
 
 const upstreamOf = ({ url, ca }: DohUpstream): Upstream => ({ url, ...(ca !== undefined && { ca }) });
 
-function forwarderOf(upstreams: readonly DohUpstream[], settings: Partial<ForwardSettings> = {}): Forwarder {
+function forwarderOf(upstreams: readonly DohUpstream[], settings: Partial<ForwardSettings> = {}): ConnectingForwarder {
   const forwarder = createForwarder({
     upstreams: upstreams.map(upstreamOf),
     upstreamTimeoutMs: 5_000,
@@ -356,5 +360,27 @@ describe('close', () => {
     await forwarder.close();
     expect(await pending).toMatchObject({ ok: false, failures: [{ kind: 'transport' }] });
     await vi.waitFor(() => expect(upstream.openConnections).toBe(0));
+  });
+});
+
+describe('connecting ahead of queries', () => {
+  it('reaches all upstreams, those of routes too, and their first queries use the connections', async () => {
+    const [first, second] = [await startUpstream(), await startUpstream()];
+    const forwarder = forwarderOf([first], { routes: new Map([[name('corp.example'), [upstreamOf(second)]]]) });
+    await forwarder.connect(AbortSignal.timeout(5_000));
+    expect([first.connections, second.connections]).toEqual([1, 1]);
+    expect([first.requests, second.requests]).toEqual([[], []]);
+    await forward(forwarder, 'example.com');
+    await forward(forwarder, 'corp.example');
+    expect([first.connections, second.connections]).toEqual([1, 1]);
+  });
+
+  it('gives up at the signal, or at once where nobody listens, and queries find out for themselves', async () => {
+    const silent = await startUpstream();
+    silent.ignoresConnections = true;
+    const gone = await startUpstream();
+    await gone.close();
+    await forwarderOf([silent, gone]).connect(AbortSignal.timeout(50));
+    expect(silent.requests).toEqual([]);
   });
 });

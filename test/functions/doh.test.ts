@@ -1,10 +1,14 @@
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EdeCode } from '../../src/dns/constants.ts';
 import type { HttpHandler } from '../../src/http/lambda-adapter.ts';
+import { createDynamoDbPrincipals } from '../../src/registry/dynamodb-principals.ts';
+import { createDynamoDbTokens } from '../../src/registry/dynamodb-tokens.ts';
+import { makeToken, tokenHash, tokenIdOf } from '../../src/registry/token-format.ts';
 import { type Deployment, deploy } from '../support/deployment.ts';
 import { answersOf, edeCodesOf, queryWire, rcodeIn } from '../support/dns.ts';
 import { bodyOf, type EventContent, httpEvent } from '../support/http-event.ts';
-import { serviceEntry } from '../support/registry.ts';
+import { deadline, serviceEntry, TABLE } from '../support/registry.ts';
 
 const DOH = new URL('../../functions/doh.ts', import.meta.url).href;
 const DNS_MESSAGE = 'application/dns-message';
@@ -79,6 +83,38 @@ describe('without a signature', () => {
     const result = await ask({ method: 'OPTIONS' });
     expect(result).toMatchObject({ statusCode: 204, body: '' });
     expect(result.headers['access-control-allow-origin']).toBe('*');
+  });
+});
+
+describe('with a credential of its own', () => {
+  const at = '2026-11-24T00:00:00Z';
+
+  it('a path token of somebody is answered with the view of its owner, and a bearer token too', async () => {
+    const token = makeToken();
+    const sha256 = tokenHash(token);
+    const record = { id: tokenIdOf(sha256), kind: 'client', label: 'a', view: { vips: false }, createdAt: at } as const;
+    await createDynamoDbTokens({ client: deployment.registry.client, table: TABLE }).add(sha256, record, deadline());
+    const unsigned = target('auto.internal').replace('/iam', '');
+    const inPath = await ask({ target: `/${token}${unsigned}` });
+    const inHeader = await ask({ target: unsigned, headers: { authorization: `Bearer ${token}` } });
+    for (const result of [inPath, inHeader]) {
+      expect(result.statusCode).toBe(200);
+      expect(answersOf(bodyOf(result))).toEqual([]);
+    }
+    const table = await ask({ target: `/${token}/v1/table` });
+    expect(table).toMatchObject({ statusCode: 200, isBase64Encoded: true, headers: { 'content-encoding': 'gzip' } });
+    expect(JSON.parse(gunzipSync(bodyOf(table)).toString()).view).toMatchObject({ vips: false });
+  });
+
+  it('a role is answered with the view that was given to it', async () => {
+    const arn = 'arn:aws:iam::123456789012:role/vm';
+    const record = { arn, label: 'machines', view: { vips: false }, createdAt: at } as const;
+    await createDynamoDbPrincipals({ client: deployment.registry.client, table: TABLE }).put(record, deadline());
+    const fresh = await deployment.start(DOH);
+    const result = await fresh(httpEvent({ target: target('auto.internal'), signed: true }));
+    expect(answersOf(bodyOf(result))).toEqual([]);
+    const table = await fresh(httpEvent({ target: '/iam/v1/table', signed: true }));
+    expect(JSON.parse(gunzipSync(bodyOf(table)).toString()).view).toMatchObject({ vips: false });
   });
 });
 

@@ -37,6 +37,29 @@ const SIGNED_POST: HttpEvent & Record<string, unknown> = {
   isBase64Encoded: true,
 };
 
+/** As the URL of a function sends it: the path as it came, repeated fields joined by commas. */
+const FROM_FUNCTION_URL: HttpEvent & Record<string, unknown> = {
+  version: '2.0',
+  routeKey: '$default',
+  rawPath: '/a%2Fb/dns-query',
+  rawQueryString: 'dns=AAAB&dns=AAAC',
+  headers: {
+    accept: 'application/dns-json,application/dns-message',
+    host: 'abcdefghij.lambda-url.us-east-1.on.aws',
+    'x-forwarded-for': '192.0.2.7',
+  },
+  queryStringParameters: { dns: 'AAAB,AAAC' },
+  requestContext: {
+    accountId: 'anonymous',
+    apiId: 'abcdefghij',
+    domainName: 'abcdefghij.lambda-url.us-east-1.on.aws',
+    http: { method: 'HEAD', path: '/a%2Fb/dns-query', protocol: 'HTTP/1.1', sourceIp: '192.0.2.7' },
+    routeKey: '$default',
+    stage: '$default',
+  } as HttpEvent['requestContext'],
+  isBase64Encoded: false,
+};
+
 const OCTETS = Buffer.from([0, 0x80, 0xfe, 0xff]);
 
 const wireResponse: HttpResponse = {
@@ -69,6 +92,24 @@ describe('the request that DoH gets of an event', () => {
     expect(request.header('content-type')).toBe('application/dns-message');
     expect(request.header('cookie')).toBeUndefined();
     expect([...request.body]).toEqual([0xfe, 0xfe, 0x00, 0x80]);
+  });
+
+  it('knows who has signed it, by the gateway’s word', async () => {
+    const { request } = await carry(SIGNED_POST);
+    expect(request.principal).toBe('arn:aws:sts::123456789012:assumed-role/vm/i-0123456789abcdef0');
+    expect((await carry(FROM_FUNCTION_URL)).request.principal).toBeUndefined();
+  });
+
+  it('is the same from the URL of a function: method, path as it came, every parameter and field', async () => {
+    const { request } = await carry(FROM_FUNCTION_URL);
+    expect(request).toMatchObject({ by: 'unsigned', method: 'HEAD', target: '/a%2Fb/dns-query?dns=AAAB&dns=AAAC' });
+    expect(request.header('accept')).toBe('application/dns-json,application/dns-message');
+    expect(request.body).toHaveLength(0);
+  });
+
+  it('takes gzip, whatever its client takes: a large table fits into no answer otherwise', async () => {
+    const { request } = await carry(httpEvent({ headers: { 'accept-encoding': 'identity' } }));
+    expect(request.header('accept-encoding')).toBe('gzip');
   });
 
   it('has a plain body as UTF-8, and none as no octets', async () => {
@@ -115,6 +156,12 @@ describe('the result of a DoH response', () => {
       body: OCTETS.toString('base64'),
       isBase64Encoded: true,
     });
+  });
+
+  it('carries what is compressed in base64, whatever it is', async () => {
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
+    const { result } = await carry(httpEvent(), { status: 200, headers, body: OCTETS });
+    expect(result).toMatchObject({ headers, body: OCTETS.toString('base64'), isBase64Encoded: true });
   });
 
   it('carries text as it is', async () => {

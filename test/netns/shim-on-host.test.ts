@@ -112,7 +112,8 @@ describe.each([
     await endpoint.serve();
     const host = `later-${capture}.internal`;
     await endpoint.register(host, '198.51.100.2');
-    expect(await until(async () => (await getent(host)) === '198.51.100.2', BACK_MS, 500)).toBe(true);
+    const isBack = await until(async () => (await getent(host)) === '198.51.100.2', BACK_MS, 500);
+    expect(isBack, service?.output).toBe(true);
   });
 
   it('is uninstalled, and has its own DNS', async () => {

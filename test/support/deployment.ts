@@ -17,6 +17,7 @@ export async function deploy(): Promise<Deployment> {
   const endpoint = await serveDynamoDb(registry.db);
   const environment = {
     AWS_REGION: 'us-east-1',
+    AWS_LAMBDA_FUNCTION_NAME: 'meshdoh-test-doh',
     AWS_ACCESS_KEY_ID: 'function',
     AWS_SECRET_ACCESS_KEY: 'function',
     MESHDOH_STORE: 'dynamodb',

@@ -8,6 +8,9 @@ import type { ListenAddress } from './capture.ts';
 /** Within the second between two beats. */
 const TIMEOUT_MS = 800;
 
+/** For commands, which are patient and have a busy host to themselves. */
+export const PATIENT_MS = 3000;
+
 /** Whether a shim answers at each of the addresses, over UDP and TCP. Never rejects. */
 export async function selfCheck(addresses: readonly ListenAddress[], timeoutMs = TIMEOUT_MS): Promise<boolean> {
   const asked = addresses.flatMap((at) => [answersUdp(at, timeoutMs), answersTcp(at, timeoutMs)]);

@@ -9,7 +9,7 @@ import { parseResolvConf, RESOLV_CONF } from '../capture/resolv-conf.ts';
 import { ResolverFiles } from '../capture/resolver-files.ts';
 import { isLoopback, RESOLVED_DROP_IN } from '../capture/resolver-plan.ts';
 import { runCommand } from '../capture/run-command.ts';
-import { selfCheck } from '../capture/self-check.ts';
+import { PATIENT_MS, selfCheck } from '../capture/self-check.ts';
 import { answeringCanary } from '../capture/stand-in.ts';
 import type { ShimSettings } from '../settings.ts';
 import { TableStore } from '../table-store.ts';
@@ -26,7 +26,7 @@ export async function collectFacts(settings: ShimSettings): Promise<HostFacts> {
   const host = new HostFiles();
   const original = await readOriginalResolvers(host, settings);
   const [answers, captured, endpoints, resolver, resolved, nft, routes, synchronised] = await Promise.all([
-    selfCheck(settings.listen.filter(isLoopback)),
+    selfCheck(settings.listen.filter(isLoopback), PATIENT_MS),
     reachesShim(),
     Promise.all(settings.endpoints.map(async (url) => ({ url, ...(await probeEndpoint(url, settings, original)) }))),
     new ResolverFiles(settings, { host, run: runCommand }).facts(),

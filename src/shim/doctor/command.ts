@@ -1,5 +1,5 @@
 import { isLoopback } from '../capture/resolver-plan.ts';
-import { selfCheck } from '../capture/self-check.ts';
+import { PATIENT_MS, selfCheck } from '../capture/self-check.ts';
 import type { Command } from '../command.ts';
 import { socketText } from '../socket-address.ts';
 import { collectFacts } from './collect.ts';
@@ -10,7 +10,7 @@ import { reachesShim } from './os-canary.ts';
 /** Whether names of this host come to the shim: asked as any program asks, not of the process. 1 if they should and do not. */
 export const status: Command = async (settings, io) => {
   const loopback = settings.listen.filter(isLoopback);
-  const [answers, captured] = await Promise.all([selfCheck(loopback), reachesShim()]);
+  const [answers, captured] = await Promise.all([selfCheck(loopback, PATIENT_MS), reachesShim()]);
   const ok = answers && (captured || settings.capture === 'none');
   const at = loopback.map(socketText);
   const lines = [

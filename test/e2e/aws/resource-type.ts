@@ -1,3 +1,4 @@
+import { ACCOUNT, REGION } from './account.ts';
 import type { Cloud } from './cloud.ts';
 import type { Made } from './template.ts';
 
@@ -33,3 +34,10 @@ export interface ResourceType {
 }
 
 export const text = (properties: Properties, name: string): string => String(properties[name] ?? '');
+
+export const regional = (service: string, rest: string): string => `arn:aws:${service}:${REGION}:${ACCOUNT}:${rest}`;
+
+export const madeAs = (ref: string, attributes: Readonly<Record<string, string>> = {}): Made => ({ ref, attributes });
+
+/** For what leaves nothing behind. */
+export const none = (): void => undefined;
