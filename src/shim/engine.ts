@@ -7,10 +7,14 @@ import { DohClient } from '../forward/doh-client.ts';
 import type { Forwarded } from '../forward/forwarder.ts';
 import type { Upstream } from '../forward/upstream.ts';
 import { UpstreamGroup } from '../forward/upstream-group.ts';
-import { createExchange, type Exchange, type QueryObserver } from '../resolve/exchange.ts';
-import { createResolver } from '../resolve/resolver.ts';
+import { checkQuery } from '../resolve/decide.ts';
+import { createExchange, type Exchange, type Exchanged, type QueryObserver } from '../resolve/exchange.ts';
+import { forwardedAnswer } from '../resolve/forwarded.ts';
+import { createResolver, type Resolver } from '../resolve/resolver.ts';
+import { specialDecision } from '../resolve/special-names.ts';
 import type { TableDiff } from '../table/diff-tables.ts';
 import type { MeshTable } from '../table/mesh-table.ts';
+import type { View } from '../table/view.ts';
 import { type AddressBook, Bootstrap } from './bootstrap.ts';
 import { type Credentials, openCredentials } from './credentials.ts';
 import { DnsClient } from './dns-client.ts';
@@ -45,6 +49,23 @@ export interface EngineOptions {
   readonly metadataEndpoint?: string | undefined;
 }
 
+/** The shim sees what its credential's view sees: here nobody is told from anybody else. */
+const ANYBODY: View = {
+  namespace: '',
+  searchDomains: [],
+  clusterDomain: '',
+  families: [],
+  vips: false,
+  forwardUnknown: true,
+};
+
+/**
+ * Every step of a query has an end of its own, and together they keep to what programs wait for: a timer for each query
+ * on top of theirs would outlive it by seconds, and cost more than its answer.
+ */
+const NEVER = new AbortController().signal;
+const deadline = (): AbortSignal => NEVER;
+
 /** The query's time is over at the endpoint before it is here: it gives up after 1.5 s. */
 const QUERY_TIMEOUT_MS = 2_000;
 /** An instance of the server may answer from what it knew before a change for so long. */
@@ -52,11 +73,11 @@ const SERVER_CACHE_MS = 6_000;
 
 /** Everything between a query and its answer that depends on the settings. */
 export class Engine {
-  readonly exchange: Exchange;
   readonly endpoints: readonly Endpoint[];
   readonly table: TableWatch;
   readonly mesh: Mesh;
   readonly #options: EngineOptions;
+  readonly #exchange: Exchange;
   readonly #credentials: Credentials;
   readonly #gate: VipGate;
   readonly #routing: Routing;
@@ -108,8 +129,21 @@ export class Engine {
       fallback: settings.fallback,
     });
     const ttl = { vip: 300, owned: 30, negative: 30 };
-    const resolver = createResolver({ ttl, privateZones: [] }, { reader: NOBODYS, forwarder, cache });
-    this.exchange = createExchange(resolver, cache, observer);
+    const own = createResolver({ ttl, privateZones: [] }, { reader: NOBODYS, forwarder, cache });
+    const resolver: Resolver = {
+      resolve: (query, view, signal) =>
+        isAnsweredHere(query) ? own.resolve(query, view, signal) : forwardedAnswer(query, { forwarder, cache }, signal),
+    };
+    this.#exchange = createExchange(resolver, undefined, observer);
+  }
+
+  /** At once if the answer is known: no name is answered here that somebody else could have a say in. */
+  answer(query: Buffer): Exchanged | Promise<Exchanged> {
+    const { cache, observer } = this.#options;
+    const cached = cache.forwarded(query);
+    if (cached === undefined || cached.stale) return this.#exchange.answer(query, ANYBODY, deadline);
+    observer.cached(cached.wire);
+    return { wire: cached.wire, source: 'cache', maxAge: cached.maxAge };
   }
 
   /** What disk knows is in use when this resolves. */
@@ -201,6 +235,12 @@ export class Engine {
     this.#routeGroups.set(key, group);
     return group;
   }
+}
+
+/** By itself an error, or a special name: no registry and nobody else decides about it. */
+function isAnsweredHere(query: DnsQuery): boolean {
+  const checked = checkQuery(query);
+  return 'rcode' in checked || specialDecision(checked.question) !== undefined;
 }
 
 const ADVICE: Readonly<Record<Extract<EndpointState, { up: false }>['reason'], string>> = {

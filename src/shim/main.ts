@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
 import type { Command, CommandIo, CommandOptions } from './command.ts';
 import { run } from './run.ts';
 import { readShimSettings, SETTINGS_FILE, SHIM_FLAGS, SHIM_KEYS, type ShimKey } from './settings.ts';
@@ -154,6 +155,12 @@ function print(text: string): number {
   process.stdout.write(`${text}\n`);
   return 0;
 }
+
+/**
+ * Node lets its young generation grow to more than all of the shim's memory, for a speed that DNS of one host does not
+ * need. Whoever sets its size has thought about it.
+ */
+if (!process.execArgv.some((flag) => flag.includes('semi-space'))) setFlagsFromString('--semi-space-growth-factor=1');
 
 try {
   process.exitCode = await main(process.argv.slice(2));

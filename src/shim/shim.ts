@@ -1,6 +1,5 @@
 import { AnswerCache } from '../cache/answer-cache.ts';
 import { formErrorOf } from '../dns/response.ts';
-import type { View } from '../table/view.ts';
 import { canaryAnswer } from './capture/canary.ts';
 import { selfCheck } from './capture/self-check.ts';
 import type { EndpointState } from './endpoint-health.ts';
@@ -42,16 +41,6 @@ export interface ShimStatus {
   readonly vips: object;
 }
 
-/** The shim sees what its credential's view sees: here nobody is told from anybody else. */
-const ANYBODY: View = {
-  namespace: '',
-  searchDomains: [],
-  clusterDomain: '',
-  families: [],
-  vips: false,
-  forwardUnknown: true,
-};
-
 /** Two seconds for the endpoints and as much for who is asked in their place; programs wait for five. */
 const WHOLE_QUERY_MS = 4_500;
 /** Whose names these are changes with the table, which then says so; this is for the rest. */
@@ -77,7 +66,9 @@ export class Shim {
     const { settings, log, openVips } = options;
     const system = new SystemResolvers(options.originalServers);
     await system.current();
-    const askOutside: AskOutside = (...asked) => shim.#engine.askOutside(...asked);
+    // A table kept on disk is used while the engine opens, and has names to look up: they wait for it.
+    const opened = Promise.withResolvers<Shim>();
+    const askOutside: AskOutside = async (...asked) => (await opened.promise).#engine.askOutside(...asked);
     const vips = settings.vips === 'off' ? undefined : await openVips?.(settings, { askOutside, log });
     const cache = new AnswerCache({
       maxBytes: settings.cacheBytes,
@@ -87,7 +78,8 @@ export class Shim {
     });
     const metrics = new ShimMetrics();
     const engine = await openEngine(options, settings, { cache, system, vips, observer: metrics });
-    const shim: Shim = new Shim(options, { metrics, cache, system, vips, engine });
+    const shim = new Shim(options, { metrics, cache, system, vips, engine });
+    opened.resolve(shim);
     await shim.#start();
     return shim;
   }
@@ -116,7 +108,7 @@ export class Shim {
   readonly exchange: Exchange = (query) => {
     const canary = canaryAnswer(query);
     if (canary !== undefined) return canary;
-    const exchanged = this.#engine.exchange.answer(query, ANYBODY, deadline);
+    const exchanged = this.#engine.answer(query);
     if (exchanged instanceof Promise)
       return exchanged.then((late) => ('wire' in late ? late.wire : formErrorOf(query)));
     return 'wire' in exchanged ? exchanged.wire : formErrorOf(query);
@@ -244,8 +236,6 @@ export class Shim {
     ];
   }
 }
-
-const deadline = (): AbortSignal => AbortSignal.timeout(WHOLE_QUERY_MS);
 
 interface EngineParts {
   readonly cache: AnswerCache;

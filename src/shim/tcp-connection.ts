@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { answerTo, type Exchange, isQuery } from './listener.ts';
+import { type Answer, answerTo, type Exchange, isQuery } from './listener.ts';
 import { FrameReader, framed } from './tcp-frames.ts';
 
 export interface TcpConnectionOptions {
@@ -23,6 +23,8 @@ export class TcpConnection {
   /** Of those in flight, how many have no answer yet. */
   #unanswered = 0;
   #inFlight = 0;
+  /** As many as may be are in flight: the client is not read. */
+  #isHeld = false;
   /** The client sends nothing more, or we take nothing more. */
   #ended = false;
 
@@ -73,37 +75,55 @@ export class TcpConnection {
 
   /** As many as may be in flight; the rest waits here, and behind it the client. */
   #takeQueries(): void {
+    // What is known at once leaves in as few segments as it fits.
+    this.#socket.cork();
+    this.#isHeld = !this.#takeWhileAllowed();
+    this.#socket.uncork();
+    if (this.#isHeld) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  /** Whether that was all. */
+  #takeWhileAllowed(): boolean {
     while (this.#inFlight < this.#options.maxInFlight) {
       const frame = this.#frames.next();
       if (frame.kind !== 'message') {
         if (frame.kind === 'malformed') this.destroy();
-        else this.#socket.resume();
-        return;
+        return true;
       }
       this.#idle.refresh();
       this.#options.onQuery(this);
-      if (isQuery(frame.wire)) void this.#answer(frame.wire);
+      if (isQuery(frame.wire)) this.#answer(frame.wire);
     }
-    this.#socket.pause();
+    return false;
   }
 
-  async #answer(query: Buffer): Promise<void> {
+  #answer(query: Buffer): void {
     this.#inFlight++;
+    const answer = answerTo(query, 'tcp', this.#options.exchange);
+    if (!(answer instanceof Promise)) {
+      this.#send(answer);
+      return;
+    }
     this.#unanswered++;
-    const answer = await answerTo(query, 'tcp', this.#options.exchange);
-    this.#unanswered--;
-    if (answer !== undefined && this.#socket.writable) await this.#write(framed(answer));
+    void answer.then((late) => {
+      this.#unanswered--;
+      this.#send(late);
+    });
+  }
+
+  #send(answer: Answer): void {
+    if (answer !== undefined && this.#socket.writable) this.#socket.write(framed(answer), this.#onTaken);
+    else process.nextTick(this.#onTaken);
+  }
+
+  /** The kernel has an answer, or there was none. */
+  readonly #onTaken = (): void => {
     this.#inFlight--;
     this.#idle.refresh();
-    if (!this.#ended) this.#takeQueries();
+    if (this.#isHeld && !this.#ended) this.#takeQueries();
     this.#endWhenAnswered();
-  }
-
-  #write(frame: Buffer): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#socket.write(frame, () => resolve());
-    return promise;
-  }
+  };
 
   /** Neither a whole query nor a taken answer for long. While an answer is being found, that is not the client's doing. */
   #onIdle(): void {

@@ -8,9 +8,13 @@ import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { BatchWriteItemCommand, CreateTableCommand, ScanCommand, waitUntilTableExists } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readShimSettings } from '../../src/shim/settings.ts';
+import { Shim } from '../../src/shim/shim.ts';
 import { answersOf, queryWire, rcodeIn } from '../support/dns.ts';
 import { DohUpstream } from '../support/doh-upstream.ts';
+import { askUdp } from '../support/running-shim.ts';
 import { httpsClient, type Received, type Send, type Sent } from './aws/https-client.ts';
+import { startInstanceMetadata } from './aws/instance-metadata.ts';
 import { type LoopbackAws, startLoopbackAws } from './aws/loopback-aws.ts';
 import type { PolicyDocument } from './aws/policy.ts';
 import { Project } from './aws/project.ts';
@@ -26,6 +30,8 @@ const JSON_BODY = { 'content-type': 'application/json' };
 const HOSTS = ['auto.internal', 'tcp-echo.external-1.svc.cluster.local', 'tcp-echo.external-2.svc.cluster.local'];
 
 const DEPLOYER = JSON.parse(readFileSync(join(ROOT, 'infra/deployer-policy.json'), 'utf8')) as PolicyDocument;
+
+const QUIET = { warn: () => undefined, info: () => undefined, debug: () => undefined };
 
 const invokes = (path: string): PolicyDocument => ({
   Statement: [
@@ -269,6 +275,36 @@ describe('a deployment to prod', () => {
     const table = await send({ target: '/iam/v1/table', signer: vm });
     expect(JSON.parse(gunzipSync(table.body).toString()).view).toMatchObject({ vips: false });
   });
+
+  it(
+    'serves a shim on a machine with a role, which has no secret on its disk',
+    async () => {
+      const role = aws.account.putRole('fleet', [invokes('iam/*')]);
+      const metadata = await startInstanceMetadata(aws.account.assumeRole(role, 'i-0fedcba9876543210'));
+      const text = `
+      listen = 127.0.0.1:0
+      endpoint = ${url}/iam/dns-query
+      auth = iam
+      ca-file = ${project.ca}
+      state-dir = ${project.folder}/shim
+      vips = off
+      fallback = none
+      metrics-listen = off`;
+      const read = readShimSettings({ file: { name: 'shim.conf', text } });
+      if (!read.ok) throw new Error(read.errors.join('\n'));
+      const originalServers = async () => ({ servers: [], search: [] });
+      const { settings } = read;
+      const shim = await Shim.open({ settings, log: QUIET, metadataEndpoint: metadata.url, originalServers });
+      const [at] = shim.addresses;
+      if (!at) throw new Error('the shim listens nowhere');
+      const answer = await askUdp(at, queryWire('address.internal'));
+      expect(answersOf(answer)).toEqual(['address.internal 30 A 198.51.100.1']);
+      expect(answersOf(await askUdp(at, queryWire('shim.example.org')))).toHaveLength(1);
+      await shim.close();
+      metadata.close();
+    },
+    SLOW,
+  );
 
   it(
     'is what kubectl asks of a server, behind the proxy that signs',

@@ -97,7 +97,9 @@ export class ServiceStandIn {
       await sleep(POLL_MS);
       if (this.#notified.output.length !== length) heard = Date.now();
       length = this.#notified.output.length;
-      if (Date.now() - heard > this.#watchdogMs) await main.end(this.#one('WatchdogSignal') as NodeJS.Signals);
+      if (Date.now() - heard < this.#watchdogMs) continue;
+      this.#said += `no sign of life for ${this.#watchdogMs} ms: killed\n`;
+      await main.end(this.#one('WatchdogSignal') as NodeJS.Signals);
     }
   }
 

@@ -113,7 +113,7 @@ describe.each([
     const host = `later-${capture}.internal`;
     await endpoint.register(host, '198.51.100.2');
     const isBack = await until(async () => (await getent(host)) === '198.51.100.2', BACK_MS, 500);
-    expect(isBack, service?.output).toBe(true);
+    expect(isBack, `${service?.output}${(await vm.run('dig', host)).stdout}`).toBe(true);
   });
 
   it('is uninstalled, and has its own DNS', async () => {

@@ -61,7 +61,7 @@ exec chroot ${root} sleep infinity`;
 
   enter(...command: string[]): [string, ...string[]] {
     const pid = String(this.#holder.pid);
-    return ['nsenter', '--target', pid, '--mount', '--net', `--root=/proc/${pid}/root`, '--wd=/', '--', ...command];
+    return ['nsenter', '--target', pid, '--mount', '--net', `--root=/proc/${pid}/root`, '--wdns=/', '--', ...command];
   }
 
   /**

@@ -33,7 +33,7 @@ const WARM_UP_SHARE = 0.4;
 const MOST_DESCRIPTORS_GROWN = 8;
 
 /** As in the unit that `install` writes. */
-const NODE_FLAGS: readonly string[] = (process.env.NF ?? '').split(' ').filter(Boolean);
+const NODE_FLAGS: readonly string[] = ['--max-old-space-size=96', '--max-semi-space-size=4'];
 
 interface Sample {
   readonly atSeconds: number;
@@ -74,7 +74,9 @@ async function startShim(folder: string, endpoint: MeshEndpoint) {
     fallback: 'none',
   };
   const flags = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, value]);
-  const child = spawn(process.execPath, [...NODE_FLAGS, bundle, 'run', ...flags], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [...NODE_FLAGS, bundle, 'run', ...flags], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let said = '';
   child.stderr.on('data', (chunk) => {
     said += chunk;

@@ -30,8 +30,10 @@ export const capture: Command = async (settings, io) => {
     );
   }
   try {
+    const zones = await readZones(host, settings.stateDir);
+    if (await files.isApplied(zones)) return 0;
     await refuseLoop(host, settings);
-    const { how, written } = await files.apply(await readZones(host, settings.stateDir));
+    const { how, written } = await files.apply(zones);
     if (written.length > 0)
       io.stdout.write(`DNS of this host goes to the shim by ${how}: wrote ${written.join(', ')}\n`);
     return 0;

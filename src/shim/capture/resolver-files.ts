@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { CaptureSettings } from './capture.ts';
 import type { FileEntry, HostFiles } from './host-files.ts';
 import {
@@ -120,6 +120,7 @@ export class ResolverFiles {
     for (const path of DROP_INS) {
       if (kept.includes(path) || !(await this.#host.exists(path))) continue;
       await this.#host.remove(path);
+      await this.#host.removeEmpty(dirname(path));
       removed.push(path);
     }
     for (const argv of reloadsOf(removed)) await this.#run(argv);

@@ -72,12 +72,12 @@ const refused = (reason: string): ResolverPlan => ({ ok: false, reason });
 const NETWORK_MANAGER_DNS_NONE = '[main]\ndns=none\n';
 
 /**
- * One server: resolved stays with a second one after a single failure. `~.` sends us every name that no link claims;
+ * One server: resolved stays with a second one after a single failure; the empty `DNS=` forgets those of other files. `~.` sends us every name that no link claims;
  * the zones of the mesh are named because the longest match wins, and a link may claim a shorter one.
  */
 function resolvedDropIn({ address, port }: ListenAddress, zones: readonly string[]): string {
   const host = isIPv4(address) || port === DNS_PORT ? address : `[${address}]`;
   const server = port === DNS_PORT ? host : `${host}:${port}`;
   const domains = ['~.', ...[...new Set(zones)].toSorted().map((zone) => `~${zone}`)].join(' ');
-  return `[Resolve]\nDNS=${server}\nDomains=${domains}\n`;
+  return `[Resolve]\nDNS=\nDNS=${server}\nDomains=${domains}\n`;
 }
