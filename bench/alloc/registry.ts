@@ -1,7 +1,7 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { type EmbeddedDynamoDb, embeddedClient, openEmbeddedDynamoDb } from '../../src/embedded/embedded-dynamodb.ts';
 import type { Faults } from '../../src/embedded/faults.ts';
-import { activatePool, ensureTable } from '../../src/registry/dynamodb-open.ts';
+import { ensureTable, openRegistry as openForWriting } from '../../src/registry/dynamodb-open.ts';
 import { createDynamoDbWriter } from '../../src/registry/dynamodb-writer.ts';
 import type { RegistryWriter, WriteOutcome } from '../../src/registry/writer.ts';
 import type { ServiceEntry } from '../../src/serviceentry/service-entry.ts';
@@ -29,7 +29,7 @@ export async function openRegistry(folder?: string): Promise<Registry> {
   const client = embeddedClient(db);
   const pool = createPool(defaults.pools);
   await ensureTable({ client, table: TABLE }, deadline());
-  await activatePool({ client, table: TABLE }, pool, deadline());
+  await openForWriting({ client, table: TABLE }, pool, deadline());
   return {
     client,
     table: TABLE,

@@ -127,7 +127,7 @@ const deleteOptions = (uid: string): Pick<HttpCall, 'headers' | 'body'> => ({
   body: JSON.stringify({ apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid } }),
 });
 
-export function openAdminClient(connection: Connection): AdminClient {
+function openAdminClient(connection: Connection): AdminClient {
   const { url, credential } = connection;
   const http = openHttpClient(connection);
 

@@ -28,14 +28,6 @@ const placeOf = ({ source, index }: ManifestDocument): string => `${JSON.stringi
 const fileOf = ({ version, namespace, name }: ApplyTarget): string =>
   `networking.istio.io.${version}.ServiceEntry.${namespace}.${name}`;
 
-/** A write that did not happen has no version: that it would have another one says nothing. */
-function inVersionOf(live: ServiceEntry | undefined, merged: ServiceEntry): ServiceEntry {
-  const { resourceVersion: _, ...metadata } = merged.metadata;
-  const resourceVersion = live?.metadata.resourceVersion;
-  if (resourceVersion === undefined) return { ...merged, metadata };
-  return { ...merged, metadata: { ...merged.metadata, resourceVersion } };
-}
-
 async function liveEntry(client: AdminClient, target: ApplyTarget): Promise<ServiceEntry | undefined> {
   const answer = await client.get(target);
   if (answer.ok)
@@ -50,10 +42,9 @@ async function compare(client: AdminClient, document: ManifestDocument, { namesp
   const live = await liveEntry(client, read.target);
   const merged = await client.apply(read.target, { dryRun: true });
   if (!merged.ok) return { ok: false, problem: refusalText(merged.status, `error when diffing ${placeOf(document)}`) };
-  const after = inVersionOf(live, merged.value.entry);
   return {
     ok: true,
-    change: { file: fileOf(read.target), live: live && formatSorted(live), merged: formatSorted(after) },
+    change: { file: fileOf(read.target), live: live && formatSorted(live), merged: formatSorted(merged.value.entry) },
   };
 }
 

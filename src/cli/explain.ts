@@ -105,7 +105,7 @@ function upstreamLines({ kind, upstreams, hasRoute }: Explanation): string[] {
 }
 
 /** For people; JSON and YAML hold all of it. */
-export function explanationText(explanation: Explanation): string {
+function explanationText(explanation: Explanation): string {
   const { name, type, step, match, vip } = explanation;
   const found = match ? ` (${match.namespace}/${match.host})` : '';
   const lines = [

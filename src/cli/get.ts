@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
+import { COLUMNS } from '../http/kubernetes/table.ts';
 import type { ServiceEntry } from '../serviceentry/service-entry.ts';
 import { ADMIN_TIMEOUT_MS, type AdminClient, withAdminClient } from './admin-client.ts';
-import { ageOf } from './age.ts';
 import { addConnectionOptions, type ConnectionOptions, findConnection } from './connection.ts';
 import { CommandFailure, refusalText, reportFailure, reporting } from './failure.ts';
 import { type Io, processIo } from './io.ts';
@@ -27,28 +27,12 @@ interface Column {
 
 const NAMESPACE: Column = { title: 'NAMESPACE', cell: ({ metadata }) => metadata.namespace };
 
-/** Those of Istio's own definition of the kind. */
-const COLUMNS: readonly Column[] = [
-  { title: 'NAME', cell: ({ metadata }) => metadata.name },
-  { title: 'HOSTS', cell: ({ spec }) => JSON.stringify(spec.hosts) },
-  { title: 'LOCATION', cell: ({ spec }) => spec.location ?? '' },
-  { title: 'RESOLUTION', cell: ({ spec }) => spec.resolution ?? '' },
-  { title: 'AGE', cell: ({ metadata }, now) => ageOf(metadata.creationTimestamp, now) },
-];
-
-/** What a host of the entry answers with: its own addresses, or those it was given. */
-const ADDRESSES: Column = {
-  title: 'ADDRESSES',
-  cell: ({ spec, status }) => {
-    const addresses = spec.addresses?.length ? spec.addresses : (status?.addresses ?? []).map(({ value }) => value);
-    return addresses.length === 0 ? '<none>' : addresses.join(',');
-  },
-};
-
 const columnsOf = ({ allNamespaces, output }: GetOptions): readonly Column[] => [
   ...(allNamespaces ? [NAMESPACE] : []),
-  ...COLUMNS,
-  ...(output === 'wide' ? [ADDRESSES] : []),
+  ...COLUMNS.filter(({ priority }) => priority === 0 || output === 'wide').map(({ name, cell }) => ({
+    title: name.toUpperCase(),
+    cell: (entry: ServiceEntry, now: number) => cell(entry, now) ?? '',
+  })),
 ];
 
 function tableOf(entries: readonly ServiceEntry[], options: GetOptions, now: number): string {

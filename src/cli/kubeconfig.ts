@@ -26,7 +26,7 @@ export interface Kubeconfig {
 
 const NAME = 'meshdoh';
 
-export const formatKubeconfig = ({ server, ca, tokenFile, namespace }: Kubeconfig): string =>
+const formatKubeconfig = ({ server, ca, tokenFile, namespace }: Kubeconfig): string =>
   stringify(
     {
       apiVersion: 'v1',

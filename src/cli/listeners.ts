@@ -51,7 +51,7 @@ const byAddress = (a: Listener, b: Listener): number =>
   a.address.localeCompare(b.address, 'en', { numeric: true }) || a.port - b.port;
 
 /** What a host with virtual IPs listens to for the view of the table, sorted by address and port. */
-export const tableListeners = (table: MeshTable): readonly Listener[] =>
+const tableListeners = (table: MeshTable): readonly Listener[] =>
   table.hosts.flatMap((host) => listenersOf(host, table)).sort(byAddress);
 
 function formatListeners(listeners: readonly Listener[], wide: boolean): string {

@@ -11,6 +11,7 @@ import { getCommand } from './get.ts';
 import { kubeconfigCommand } from './kubeconfig.ts';
 import { listenersCommand } from './listeners.ts';
 import { packageVersion } from './package-root.ts';
+import { principalCommand } from './principal.ts';
 import { proxyCommand } from './proxy.ts';
 import { resolveCommand } from './resolve.ts';
 import { serveCommand } from './serve.ts';
@@ -36,6 +37,7 @@ export function program(): Command {
     .addCommand(listenersCommand())
     .addCommand(exportCommand())
     .addCommand(tokenCommand())
+    .addCommand(principalCommand())
     .addCommand(vipsCommand())
     .addCommand(fsckCommand())
     .addCommand(kubeconfigCommand())

@@ -1,12 +1,13 @@
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { isLoopback } from '../dns/loopback.ts';
+import { awsCredentials } from './aws-credentials.ts';
 import { findServer } from './connection.ts';
 import { CommandFailure, reporting } from './failure.ts';
 import { type Io, processIo } from './io.ts';
 import { openAt } from './listen-failure.ts';
 import { untilStopped } from './run-until-stopped.ts';
-import { type AwsCredentials, environmentCredentials, signingScope } from './sign-request.ts';
+import { signingScope } from './sign-request.ts';
 import { startSigningProxy } from './signing-proxy.ts';
 import { readTextFile } from './text-file.ts';
 import { verb } from './verb.ts';
@@ -26,15 +27,6 @@ function readPort(text: string): number {
   return port;
 }
 
-function credentialsOf({ environment }: Io): AwsCredentials {
-  const credentials = environmentCredentials(environment);
-  if (credentials) return credentials;
-  throw new CommandFailure(
-    'no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN for temporary ones ' +
-      '("aws configure export-credentials --format env" prints them)',
-  );
-}
-
 async function serverUrl(options: ProxyOptions, io: Io): Promise<URL> {
   const server = await findServer({ ...options, requestTimeout: 0 }, io);
   if (!server) throw new CommandFailure('no meshdoh server: name one with --server or MESHDOH_SERVER');
@@ -49,10 +41,11 @@ async function proxy(options: ProxyOptions, io: Io, stopped: () => Promise<void>
   const server = await serverUrl(options, io);
   const scope = signingScope(server.hostname, options.region ?? (AWS_REGION || AWS_DEFAULT_REGION || undefined));
   if (!scope) throw new CommandFailure(`${server.hostname} does not name its AWS Region: set --region or AWS_REGION`);
-  credentialsOf(io);
+  const credentials = awsCredentials(io.environment);
+  // Whoever has none is told now, and not by each request.
+  await credentials();
   const { cacert } = options;
   const ca = cacert === undefined ? {} : { ca: await readTextFile(resolve(io.cwd, cacert), `${cacert} (--cacert)`) };
-  const credentials = async () => credentialsOf(io);
   const listening = await openAt('--port', { host: '127.0.0.1', port: options.port }, ({ port }) =>
     startSigningProxy({ server, ...ca, scope, credentials, port, now: io.now }),
   );
@@ -72,12 +65,15 @@ Who uses the proxy acts as the owner of the credentials: it listens on loopback,
 
 Examples:
   meshdoh proxy --server https://abc123.execute-api.eu-central-1.amazonaws.com
-  meshdoh proxy --server https://dns.example.org --region eu-central-1 --port 8002`;
+  AWS_PROFILE=ops meshdoh proxy --server https://dns.example.org --region eu-central-1 --port 8002`;
 
 export function proxyCommand(io: Io = processIo(), stopped = untilStopped): Command {
   return verb('proxy', io)
     .summary('sign requests to a deployment that asks for IAM, for kubectl and others')
-    .description('Listens on loopback, and sends requests on to a server with a signature by AWS credentials.')
+    .description(
+      'Listens on loopback, and sends requests on to a server with a signature by AWS credentials: those of the ' +
+        'environment, a profile, single sign-on, or the role of the machine.',
+    )
     .option('--server <url>', 'its URL (default: MESHDOH_SERVER)')
     .option('--cacert <file>', 'trust the certificate authority in this PEM file')
     .option('--region <region>', 'its AWS Region (default: what its name says, else AWS_REGION)')

@@ -26,6 +26,8 @@ export interface Service {
   readonly writer: RegistryWriter;
   /** Answers one DNS message, for listeners that carry them bare. */
   readonly exchange: (wire: Buffer) => Promise<Buffer>;
+  /** Ends what would go on by itself: watches. */
+  closing(): void;
   close(): Promise<void>;
 }
 
@@ -49,6 +51,7 @@ export async function createService({ settings, store, adminToken, report }: Ser
   const querySide = createQuerySide(store.queries, settings, metrics);
   const { exchange, cache, doh: dohFor, committed, tables, tokens, close } = querySide;
   const credentials = credentialsOf(settings, adminToken, tokens);
+  const ending = new AbortController();
   const {
     app: admin,
     writer,
@@ -59,6 +62,7 @@ export async function createService({ settings, store, adminToken, report }: Ser
     tables,
     tokenChanged: (sha256) => tokens.forget(sha256),
     wrote: metrics.wrote,
+    ending: ending.signal,
     report,
   });
   if (cache) metrics.watchCache(() => ({ ...exchange.counters, octets: cache.octets, entries: cache.entries }));
@@ -76,6 +80,7 @@ export async function createService({ settings, store, adminToken, report }: Ser
       const exchanged = await exchange.answer(wire, view, () => AbortSignal.timeout(queryTimeoutMs));
       return 'malformed' in exchanged ? formErrorOf(wire) : exchanged.wire;
     },
+    closing: () => ending.abort(),
     close,
   };
 }

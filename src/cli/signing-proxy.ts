@@ -2,7 +2,7 @@ import http, { type IncomingHttpHeaders, type IncomingMessage, type ServerRespon
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream';
-import { namesLoopback } from '../http/host-check.ts';
+import { isForPage, namesLoopback } from '../http/host-check.ts';
 import { readBody } from '../http/node-body.ts';
 import { failure, type Status } from '../http/status.ts';
 import { type AwsCredentials, type SignedRequest, type SigningScope, signRequest } from './sign-request.ts';
@@ -55,7 +55,7 @@ function refuse(response: ServerResponse, status: Status): void {
 
 /** Whoever can make a browser send requests here would have them signed: no page may, whatever its name leads to. */
 const isFromPage = ({ headers }: IncomingMessage): boolean =>
-  !namesLoopback(headers.host) || headers.origin !== undefined || headers['sec-fetch-site'] !== undefined;
+  !namesLoopback(headers.host) || isForPage((name) => headers[name]?.toString());
 
 function readWhole(request: IncomingMessage): Promise<Buffer | Status> {
   const { promise, resolve } = Promise.withResolvers<Buffer | Status>();

@@ -1,8 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { TokenRecord } from '../registry/tokens.ts';
 import { duration } from '../settings/duration.ts';
-import type { Family } from '../table/view.ts';
-import type { PartialView } from '../table/view-fields.ts';
 import { ADMIN_TIMEOUT_MS } from './admin-client.ts';
 import { ageOf } from './age.ts';
 import { addConnectionOptions, type Connection, type ConnectionOptions, findConnection } from './connection.ts';
@@ -12,20 +10,21 @@ import { formatValue } from './object-output.ts';
 import { withOperationsClient } from './operations-client.ts';
 import { formatTable } from './table-output.ts';
 import { verb } from './verb.ts';
+import { addViewOptions, hasViewFlags, type ViewFlags, type ViewPurpose, viewOf, viewText } from './view-flags.ts';
 
 type Format = 'table' | 'json' | 'yaml';
-type Purpose = 'vm' | 'client' | 'admin';
+/** `token`: nothing but the token, for a file or a variable. */
+type CreateFormat = Format | 'token';
+type Purpose = ViewPurpose | 'admin';
 
-interface OutputOptions extends ConnectionOptions {
+interface ListOptions extends ConnectionOptions {
   readonly output: Format;
 }
 
-interface CreateOptions extends OutputOptions {
+interface CreateOptions extends ConnectionOptions, ViewFlags {
+  readonly output: CreateFormat;
   readonly label: string;
   readonly for: Purpose;
-  readonly namespace?: string;
-  readonly searchDomain?: readonly string[];
-  readonly family?: readonly Family[];
   /** Milliseconds. */
   readonly expires?: number;
 }
@@ -44,25 +43,6 @@ function readExpiry(text: string): number {
   return ms;
 }
 
-const addTo = (text: string, list: readonly string[] = []): readonly string[] => [...list, ...text.split(',')];
-
-/** A program on a VM can connect to a virtual IP, since the shim carries it; a browser elsewhere would get nowhere. */
-function viewOf({ for: purpose, namespace, searchDomain, family }: CreateOptions): PartialView {
-  return {
-    vips: purpose === 'vm',
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(searchDomain === undefined ? {} : { searchDomains: searchDomain }),
-    ...(family === undefined ? {} : { families: family }),
-  };
-}
-
-function refuseView({ namespace, searchDomain, family }: CreateOptions): void {
-  if (namespace === undefined && searchDomain === undefined && family === undefined) return;
-  throw new CommandFailure(
-    'an administrator token has no view: --namespace, --search-domain and --family are for others',
-  );
-}
-
 /** A line to paste that shows that the token works; `cacert` as the command was given it. */
 export function tryLine(
   { url }: Pick<Connection, 'url'>,
@@ -78,7 +58,9 @@ export function tryLine(
   return `curl '${base}/${token}/dns-query?name=example.com&type=A'`;
 }
 
-function createdText(connection: Connection, created: CreatedToken, cacert: string | undefined): string {
+function createdText(connection: Connection, created: CreatedToken, { output, cacert }: CreateOptions): string {
+  if (output === 'token') return `${created.token}\n`;
+  if (output !== 'table') return formatValue(created, output);
   const { token, id, kind, label, expiresAt } = created;
   const end = expiresAt === undefined ? 'until it is revoked' : `until ${expiresAt}`;
   const endpoint = `${connection.url.href.replace(/\/$/, '')}/${token}/dns-query`;
@@ -94,8 +76,12 @@ function createdText(connection: Connection, created: CreatedToken, cacert: stri
 }
 
 async function create(options: CreateOptions, io: Io): Promise<void> {
-  const { for: purpose, label, expires, output } = options;
-  if (purpose === 'admin') refuseView(options);
+  const { for: purpose, label, expires } = options;
+  if (purpose === 'admin' && hasViewFlags(options)) {
+    throw new CommandFailure(
+      'an administrator token has no view: --namespace, --search-domain and --family are for others',
+    );
+  }
   const connection = await findConnection(options, io);
   await withOperationsClient(connection, async ({ ask }) => {
     const created = await ask<CreatedToken>({
@@ -104,24 +90,21 @@ async function create(options: CreateOptions, io: Io): Promise<void> {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({
         label,
-        ...(purpose === 'admin' ? { kind: 'admin' } : { view: viewOf(options) }),
+        ...(purpose === 'admin' ? { kind: 'admin' } : { view: viewOf(options, purpose) }),
         ...(expires === undefined ? {} : { expiresAt: new Date(io.now() + expires).toISOString() }),
       }),
     });
-    io.stdout.write(
-      output === 'table' ? createdText(connection, created, options.cacert) : formatValue(created, output),
-    );
+    io.stdout.write(createdText(connection, created, options));
   });
 }
 
 function listRow({ id, kind, label, view, createdAt, expiresAt }: TokenRecord, now: number): string[] {
   const isOver = expiresAt !== undefined && Date.parse(expiresAt) <= now;
-  const fields = Object.entries(view).map(([name, value]) => `${name}=${String(value) || NONE}`);
   const expires = expiresAt === undefined ? NONE : isOver ? `${expiresAt} (over)` : expiresAt;
-  return [id, kind, label, fields.join(' ') || NONE, expires, ageOf(createdAt, now)];
+  return [id, kind, label, viewText(view), expires, ageOf(createdAt, now)];
 }
 
-async function list(options: OutputOptions, io: Io): Promise<void> {
+async function list(options: ListOptions, io: Io): Promise<void> {
   await withOperationsClient(await findConnection(options, io), async ({ ask }) => {
     const { items } = await ask<{ readonly items: readonly TokenRecord[] }>({ method: 'GET', target: '/v1/tokens' });
     const { output } = options;
@@ -158,8 +141,11 @@ async function revoke(ids: readonly string[], options: ConnectionOptions, io: Io
   });
 }
 
-const outputOption = (): Option =>
-  new Option('-o, --output <format>', 'how to print it').choices(['table', 'json', 'yaml']).default('table');
+const FORMATS: readonly Format[] = ['table', 'json', 'yaml'];
+const CREATE_FORMATS: readonly CreateFormat[] = [...FORMATS, 'token'];
+
+const outputOption = (formats: readonly CreateFormat[], meaning: string): Option =>
+  new Option('-o, --output <format>', meaning).choices(formats).default('table');
 
 function createSubcommand(io: Io): Command {
   const command = verb('create', io)
@@ -171,21 +157,18 @@ function createSubcommand(io: Io): Command {
         .choices(['vm', 'client', 'admin'])
         .makeOptionMandatory(),
     )
-    .option('-n, --namespace <name>', 'what is exported to this namespace is visible (default: that of the settings)')
-    .option('--search-domain <domain>', 'tried as a suffix to take off; repeatable', addTo)
-    .option('--family <ipv4|ipv6>', 'families of virtual IPs; repeatable', addTo)
     .option('--expires <duration>', 'how long it is good: 90d, 12h (default: until it is revoked)', readExpiry)
-    .addOption(outputOption())
+    .addOption(outputOption(CREATE_FORMATS, 'how to print it; token: nothing but the token'))
     .action(reporting(io, (options: CreateOptions) => create(options, io)));
-  return addConnectionOptions(command, ADMIN_TIMEOUT_MS);
+  return addConnectionOptions(addViewOptions(command), ADMIN_TIMEOUT_MS);
 }
 
 function listSubcommand(io: Io): Command {
   const command = verb('list', io)
     .summary('show the tokens there are')
     .description('Shows the tokens there are, by their ids; the tokens themselves are not kept.')
-    .addOption(outputOption())
-    .action(reporting(io, (options: OutputOptions) => list(options, io)));
+    .addOption(outputOption(FORMATS, 'how to print them'))
+    .action(reporting(io, (options: ListOptions) => list(options, io)));
   return addConnectionOptions(command, ADMIN_TIMEOUT_MS);
 }
 
@@ -202,6 +185,7 @@ const EXAMPLES = `
 Examples:
   meshdoh token create --label "vm fleet" --for vm --namespace team-a
   meshdoh token create --label laptop --for client --expires 90d -o json
+  (umask 077; meshdoh token create --label vm-7 --for vm -o token > vm-7.token)
   meshdoh token list
   meshdoh token revoke 3f9a0c21b7de`;
 

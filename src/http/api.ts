@@ -2,6 +2,7 @@ import type { Context, Hono } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { PoolMismatchError, RegistryUnavailableError } from '../registry/errors.ts';
 import type { Credentials } from './credentials.ts';
+import { isForPage } from './host-check.ts';
 import { failure, type Status } from './status.ts';
 import { readWebBody } from './web-body.ts';
 
@@ -19,6 +20,7 @@ const MAX_BODY_OCTETS = 1024 * 1024;
 
 export const NO_SUCH_RESOURCE = failure(404, 'NotFound', 'the server could not find the requested resource');
 const UNAUTHORIZED = failure(401, 'Unauthorized', 'an administrator token is needed: --token-file, MESHDOH_TOKEN_FILE');
+const FOR_PAGE = failure(403, 'Forbidden', 'without credentials, no web page may administer');
 const TOO_LARGE = failure(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${MAX_BODY_OCTETS}`);
 
 export const sendStatus = (c: Context, status: Status): Response =>
@@ -26,7 +28,7 @@ export const sendStatus = (c: Context, status: Status): Response =>
 
 export const badRequest = (message: string): Status => failure(400, 'BadRequest', message);
 
-/** Lets administrators alone reach `prefix`, and tells faults as a `Status` without their stack. */
+/** Lets administrators alone reach `prefix`, and tells faults as a `Status` without their stack. No cache keeps any of it. */
 export function guard(app: Hono, prefix: string, { credentials, report }: ApiPorts): void {
   app.onError((error, c) => {
     if (error instanceof RegistryUnavailableError || error instanceof PoolMismatchError) {
@@ -37,6 +39,8 @@ export function guard(app: Hono, prefix: string, { credentials, report }: ApiPor
     return sendStatus(c, failure(500, 'InternalError', 'Internal error occurred'));
   });
   app.use(`${prefix}/*`, async (c, next) => {
+    c.header('Cache-Control', 'no-store');
+    if (credentials.open && isForPage((name) => c.req.header(name))) return sendStatus(c, FOR_PAGE);
     if (await credentials.isAdministrator(c.req.header('authorization'))) return next();
     c.header('WWW-Authenticate', 'Bearer realm="meshdoh"');
     return sendStatus(c, UNAUTHORIZED);

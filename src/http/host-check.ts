@@ -12,3 +12,11 @@ export function namesLoopback(host: string | undefined): boolean {
   const named = bracketed ?? bare;
   return named !== undefined && isLoopback(named);
 }
+
+/**
+ * Whether a browser sends the request for a web page, as Fetch Metadata or `Origin` tell (no page is served here, so any
+ * page is somebody else's). It cannot read the answer, but what it asks for would be done. `none`: typed by the reader.
+ */
+export function isForPage(header: (name: string) => string | undefined): boolean {
+  return header('origin') !== undefined || (header('sec-fetch-site') ?? 'none') !== 'none';
+}

@@ -1,4 +1,5 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { asBuffer } from '../dns/octets.ts';
 import type { DohTransaction } from './doh-transaction.ts';
 import { type HttpRequest, type HttpResponse, textResponse } from './message.ts';
 import { type BodyLimits, readBody } from './node-body.ts';
@@ -33,7 +34,8 @@ export function sendOverHttp1(response: ServerResponse, { status, headers, body 
   if (response.destroyed || response.headersSent) return;
   // Field values are octets that we have written ourselves, and the fields are not kept.
   response.writeHead(status, (last ? { ...headers, connection: 'close' } : headers) as OutgoingHttpHeaders);
-  response.end(body);
+  // As text, in which a character is an octet, the body goes out in one write with the head.
+  response.end(asBuffer(body).toString('latin1'), 'latin1');
 }
 
 /** Carries DoH over HTTP/1.1, without a Web object in between. */

@@ -22,6 +22,8 @@ export interface NodeServerOptions {
   /** Everything that is not DoH. */
   readonly app: Hono;
   readonly report: (error: unknown) => void;
+  /** Told first when the server is to close: answers that would go on have to end. */
+  readonly closing?: () => void;
   /** A client that takes longer to connect, or to send a request, holds a socket for nothing; 10 s by default. */
   readonly requestTimeoutMs?: number;
 }
@@ -38,6 +40,7 @@ export interface NodeServer {
 const REQUEST_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 75_000;
 const CLOSE_GRACE_MS = 2_000;
+const CLOSE_IDLE_MS = 50;
 const MAX_CONNECTIONS = 10_000;
 
 /** Of one connection with HTTP/1.1. */
@@ -180,7 +183,10 @@ export async function startNodeServer(options: NodeServerOptions): Promise<NodeS
     get connections() {
       return connections.sockets.size;
     },
-    close: () => closeGracefully(server, connections),
+    close: () => {
+      options.closing?.();
+      return closeGracefully(server, connections);
+    },
   };
 }
 
@@ -198,11 +204,13 @@ async function closeGracefully(server: AnyServer, { sessions, sockets }: Connect
   const { promise, resolve } = Promise.withResolvers<void>();
   server.close(() => resolve());
   for (const session of sessions) session.close();
-  if ('closeIdleConnections' in server) server.closeIdleConnections();
+  // A connection that still answers becomes idle later.
+  const idle = setInterval(() => 'closeIdleConnections' in server && server.closeIdleConnections(), CLOSE_IDLE_MS);
   const timer = setTimeout(() => {
     for (const session of sessions) session.destroy();
     for (const socket of sockets) socket.destroy();
   }, CLOSE_GRACE_MS);
   await promise;
+  clearInterval(idle);
   clearTimeout(timer);
 }

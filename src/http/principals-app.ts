@@ -13,6 +13,8 @@ export interface PrincipalPorts extends ApiPorts {
 /** An ARN holds slashes, and a gateway may have decoded them. */
 const ONE = '/v1/principals/:arn{.+}';
 
+const FIELDS: ReadonlySet<string> = new Set(['label', 'view']);
+
 const NO_ARN = badRequest('the principal is no ARN of an IAM role or user, such as arn:aws:iam::123456789012:role/vm');
 
 /** Which view the signers of requests have, for administrators: `GET`, `PUT` and `DELETE` by the ARN of a role or user. */
@@ -26,6 +28,10 @@ export function createPrincipalsApp(ports: PrincipalPorts): Hono {
   async function put(c: Context, arn: string): Promise<Response> {
     const read = await readJson(c);
     if ('status' in read) return sendStatus(c, read);
+    // A field that is misspelt must not leave the view of the settings, which may see more.
+    const unknown = Object.keys(read.body).find((field) => !FIELDS.has(field));
+    if (unknown !== undefined)
+      return sendStatus(c, badRequest(`unknown field ${JSON.stringify(unknown.slice(0, 64))}`));
     const { label: givenLabel = arn.split('/').at(-1), view: givenView = {} } = read.body;
     const label = readLabel(givenLabel);
     if ('status' in label) return sendStatus(c, label);

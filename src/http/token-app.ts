@@ -43,7 +43,7 @@ function readExpiry(text: unknown, now: number): { readonly expiresAt?: string }
 
 function readNewToken(body: JsonObject, now: number): NewToken | Status {
   const unknown = Object.keys(body).find((field) => !FIELDS.has(field));
-  if (unknown !== undefined) return badRequest(`unknown field ${JSON.stringify(unknown)}`);
+  if (unknown !== undefined) return badRequest(`unknown field ${JSON.stringify(unknown.slice(0, 64))}`);
   const kind = readKind(body.kind);
   if (isStatus(kind)) return kind;
   const label = readLabel(body.label);
@@ -72,7 +72,6 @@ export function createTokenApp(ports: TokenPorts): Hono {
     const record: TokenRecord = { id: tokenIdOf(sha256), ...asked, createdAt: rfc3339(now()) };
     await tokens.add(sha256, record, deadline());
     changed?.(sha256);
-    c.header('Cache-Control', 'no-store');
     return c.json({ token, ...record }, 201);
   }
 

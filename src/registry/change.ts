@@ -6,7 +6,7 @@ import { blockOfSlot, homeSlot, type Pool } from '../vip/pool.ts';
 import type { Action } from './action.ts';
 import { isUnchanged, refusal, reviseEntry, withStatus } from './entry-revision.ts';
 import { type HostStep, hostConflict, protocolCautions, stepOf } from './host-change.ts';
-import { announced, nextTransaction } from './next-transaction.ts';
+import { entriesOf, nextTransaction } from './next-transaction.ts';
 import { planPins } from './pin-change.ts';
 import { type NeedsReads, NO_READS, type Reads } from './reads.ts';
 import { type SettledStep, settleVips } from './settle.ts';
@@ -120,11 +120,6 @@ function targetOf({ goal }: Intent, { stored, pending }: EntryState, context: Ch
     case 'delete':
       return undefined;
   }
-}
-
-/** Whatever may have left a claim on a host or a pin on a block. */
-function entriesOf({ stored, pending }: EntryState): ServiceEntry[] {
-  return [...(stored ? [stored.entry] : []), ...announced(pending)];
 }
 
 function planHosts(intent: Intent, state: EntryState, registry: RegistryView, context: ChangeContext): Change {

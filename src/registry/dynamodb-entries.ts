@@ -1,44 +1,22 @@
-import { GetItemCommand, paginateQuery } from '@aws-sdk/client-dynamodb';
+import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import type { ServiceEntry } from '../serviceentry/service-entry.ts';
-import { decodeStored, type Item } from './dynamodb-items.ts';
+import { decodeStored } from './dynamodb-items.ts';
+import { queryPartition } from './dynamodb-partition.ts';
 import type { TableClient } from './dynamodb-snapshot.ts';
 import { marshalKey } from './dynamodb-update.ts';
-import { CHANGES, ENTRIES, entryItem, type ItemKey } from './keys.ts';
+import { CHANGES, ENTRIES, entryItem } from './keys.ts';
 import type { EntryRange, EntryReader } from './writer.ts';
-
-interface Range {
-  readonly pk: string;
-  /** What the sort keys begin with. */
-  readonly prefix?: string;
-  readonly after?: ItemKey;
-  readonly pageSize?: number;
-}
-
-async function* query({ client, table }: TableClient, range: Range, signal: AbortSignal): AsyncGenerator<Item> {
-  const { pk, prefix, after, pageSize } = range;
-  const pages = paginateQuery(
-    { client, ...(after ? { startingToken: marshalKey(after) } : {}), ...(pageSize ? { pageSize } : {}) },
-    {
-      TableName: table,
-      KeyConditionExpression: prefix === undefined ? 'pk = :pk' : 'pk = :pk AND begins_with(sk, :prefix)',
-      ExpressionAttributeValues: { ':pk': { S: pk }, ...(prefix === undefined ? {} : { ':prefix': { S: prefix } }) },
-      ConsistentRead: true,
-    },
-    { abortSignal: signal },
-  );
-  for await (const page of pages) yield* page.Items ?? [];
-}
 
 /** Commits so far: every commit adds one to one of the counters, so their sum moves with each and never falls. */
 async function commits(source: TableClient, signal: AbortSignal): Promise<string> {
   let sum = 0;
-  for await (const counter of query(source, { pk: CHANGES }, signal)) sum += Number(counter.commits?.N ?? 0);
+  for await (const counter of queryPartition(source, { pk: CHANGES }, signal)) sum += Number(counter.commits?.N ?? 0);
   return String(sum);
 }
 
 async function* scan(source: TableClient, range: EntryRange, signal: AbortSignal): AsyncGenerator<ServiceEntry> {
   const { namespace, after, pageSize } = range;
-  const items = query(
+  const items = queryPartition(
     source,
     {
       pk: ENTRIES,

@@ -63,7 +63,7 @@ const previousOf = (item: Item): Tombstone[] =>
     return map ? [{ ...decodeHolder({ ...item, ...map }), until: Number(map.until?.N) }] : [];
   });
 
-export function decodeVipRecord(item: Item): VipRecord {
+function decodeVipRecord(item: Item): VipRecord {
   const until = item.until ? { until: Number(item.until.N) } : {};
   if ('until' in until && !Number.isFinite(until.until)) {
     throw new ItemFormatError(`item ${item.pk?.S}/${item.sk?.S} has no number "until"`);

@@ -1,6 +1,6 @@
 import { orUnavailable } from './dynamodb-faults.ts';
 import { decodeRecord } from './dynamodb-items.ts';
-import { decodeFindable } from './dynamodb-retirement.ts';
+import { decodeLookedUp } from './dynamodb-retirement.ts';
 import { batchGet, type TableClient } from './dynamodb-snapshot.ts';
 import type { InspectedHost, RegistryInspector } from './inspector.ts';
 import { hostItem, keyText, SUFFIXES } from './keys.ts';
@@ -10,7 +10,7 @@ export function createDynamoDbInspector(source: TableClient): RegistryInspector 
   async function inspect(hosts: readonly string[], signal: AbortSignal): Promise<Map<string, InspectedHost>> {
     const items = await batchGet(source, [SUFFIXES, ...hosts.map(hostItem)], true, signal);
     const suffixes = items.get(keyText(SUFFIXES));
-    const members = suffixes ? decodeFindable(suffixes) : new Set<number>();
+    const members = suffixes ? decodeLookedUp(suffixes) : new Set<number>();
     return new Map(
       hosts.map((host) => {
         const item = items.get(keyText(hostItem(host)));

@@ -12,6 +12,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { createPool, type Pool } from '../vip/pool.ts';
 import type { Item } from './dynamodb-items.ts';
+import { settleLayout } from './dynamodb-layout.ts';
 import { pinExisting, pinningsIn } from './dynamodb-pin-existing.ts';
 import { pause, type TableClient } from './dynamodb-snapshot.ts';
 import { marshalKey } from './dynamodb-update.ts';
@@ -194,4 +195,15 @@ export async function activatePool(source: TableClient, pool: Pool, signal: Abor
       await pause(attempt, signal);
     }
   }
+}
+
+/**
+ * Prepares the table for a process that writes to it: names findable by the rule of this build, and the pool of its
+ * settings the active one. What the table knows of other pools is returned: they are draining.
+ * @throws RegistryLayoutError when a newer build has opened the table.
+ * @throws PoolOverlapError as `activatePool` does.
+ */
+export async function openRegistry(source: TableClient, pool: Pool, signal: AbortSignal): Promise<readonly Pool[]> {
+  await settleLayout(source, signal);
+  return activatePool(source, pool, signal);
 }

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { paginateQuery, TransactionCanceledException, TransactWriteItemsCommand } from '@aws-sdk/client-dynamodb';
-import type { HostClaim } from '../serviceentry/claim.ts';
+import { TransactionCanceledException, TransactWriteItemsCommand } from '@aws-sdk/client-dynamodb';
 import { claimsOf } from '../serviceentry/claims.ts';
 import { BLOCK_SLOTS, blockOfSlot, type Pool } from '../vip/pool.ts';
 import type { BlockAction } from './action.ts';
 import { transactItems } from './dynamodb-actions.ts';
 import { unchanged } from './dynamodb-amend.ts';
 import { decodeEntry, type Item } from './dynamodb-items.ts';
+import { queryPartition } from './dynamodb-partition.ts';
 import { pause, type TableClient } from './dynamodb-snapshot.ts';
 import { PoolOverlapError } from './errors.ts';
 import { ENTRIES, entryItem } from './keys.ts';
-import { announced } from './next-transaction.ts';
+import { entriesOf } from './next-transaction.ts';
 import { MOST_PINNED_BLOCKS, pinsOf } from './pins.ts';
 
 /** Of one transaction, beside the entry and the change counter. */
@@ -24,14 +24,8 @@ interface Pinning {
   readonly blocks: readonly BlockAction[];
 }
 
-/** What it says now, and what an unfinished write may put in force. */
-function claimsIn(item: Item): HostClaim[] {
-  const { stored, pending } = decodeEntry(item);
-  return [...(stored ? [stored.entry] : []), ...announced(pending)].flatMap(claimsOf);
-}
-
 function pinningOf(pool: Pool, item: Item): Pinning | undefined {
-  const { slots, blocks: whole } = pinsOf(pool, claimsIn(item));
+  const { slots, blocks: whole } = pinsOf(pool, entriesOf(decodeEntry(item)).flatMap(claimsOf));
   const entry = item.sk?.S ?? '';
   if (whole.size > MOST_PINNED_BLOCKS) {
     const [covered, most] = [whole.size * BLOCK_SLOTS, MOST_PINNED_BLOCKS * BLOCK_SLOTS];
@@ -56,19 +50,12 @@ function pinningOf(pool: Pool, item: Item): Pinning | undefined {
  * The entries whose own addresses lie in the pool.
  * @throws PoolOverlapError when one of them covers more of it than can be set aside.
  */
-export async function pinningsIn({ client, table }: TableClient, pool: Pool, signal: AbortSignal): Promise<Pinning[]> {
-  const pages = paginateQuery(
-    { client },
-    {
-      TableName: table,
-      KeyConditionExpression: 'pk = :entries',
-      ExpressionAttributeValues: { ':entries': { S: ENTRIES } },
-      ConsistentRead: true,
-    },
-    { abortSignal: signal },
-  );
+export async function pinningsIn(source: TableClient, pool: Pool, signal: AbortSignal): Promise<Pinning[]> {
   const pinnings: Pinning[] = [];
-  for await (const { Items = [] } of pages) pinnings.push(...Items.flatMap((item) => pinningOf(pool, item) ?? []));
+  for await (const item of queryPartition(source, { pk: ENTRIES }, signal)) {
+    const pinning = pinningOf(pool, item);
+    if (pinning) pinnings.push(pinning);
+  }
   return pinnings;
 }
 

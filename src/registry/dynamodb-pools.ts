@@ -1,32 +1,19 @@
-import { paginateQuery } from '@aws-sdk/client-dynamodb';
 import { type Block, figuresOf } from '../vip/plan.ts';
 import { addressesOfSlot, blockOfSlot, isUsableSlot, type Pool, slotOfAddress } from '../vip/pool.ts';
 import { keyOf, readTogether } from './dynamodb-examined.ts';
 import { decodeBlock } from './dynamodb-items.ts';
 import { readPools } from './dynamodb-open.ts';
+import { queryPartition } from './dynamodb-partition.ts';
 import type { TableClient } from './dynamodb-snapshot.ts';
 import type { VipRecord } from './fsck.ts';
 import { BLOCK_PREFIX, blockItem, hostItem, poolPartition, vipItem } from './keys.ts';
 import type { PoolReader, PoolReport, VipReport } from './operations.ts';
 
-async function readBlocks(
-  { client, table }: TableClient,
-  pool: Pool,
-  signal: AbortSignal,
-): Promise<Map<number, Block>> {
-  const pages = paginateQuery(
-    { client },
-    {
-      TableName: table,
-      KeyConditionExpression: 'pk = :pool AND begins_with(sk, :block)',
-      ExpressionAttributeValues: { ':pool': { S: poolPartition(pool.id) }, ':block': { S: BLOCK_PREFIX } },
-      ConsistentRead: true,
-    },
-    { abortSignal: signal },
-  );
+async function readBlocks(source: TableClient, pool: Pool, signal: AbortSignal): Promise<Map<number, Block>> {
+  const range = { pk: poolPartition(pool.id), prefix: BLOCK_PREFIX };
   const blocks = new Map<number, Block>();
-  for await (const { Items = [] } of pages) {
-    for (const item of Items) blocks.set(Number(keyOf(item).sk.slice(BLOCK_PREFIX.length)), decodeBlock(item));
+  for await (const item of queryPartition(source, range, signal)) {
+    blocks.set(Number(keyOf(item).sk.slice(BLOCK_PREFIX.length)), decodeBlock(item));
   }
   return blocks;
 }

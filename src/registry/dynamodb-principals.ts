@@ -1,6 +1,7 @@
-import { DeleteItemCommand, GetItemCommand, paginateQuery, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { orUnavailable } from './dynamodb-faults.ts';
 import type { Item } from './dynamodb-items.ts';
+import { queryPartition } from './dynamodb-partition.ts';
 import type { TableClient } from './dynamodb-snapshot.ts';
 import { decodeView } from './dynamodb-tokens.ts';
 import { PRINCIPALS } from './keys.ts';
@@ -16,7 +17,9 @@ const decode = (item: Item): PrincipalRecord => ({
 });
 
 /** Principals are the items of one partition by their ARN, so that one Query lists them. */
-export function createDynamoDbPrincipals({ client, table }: TableClient): PrincipalReader & PrincipalStore {
+export function createDynamoDbPrincipals(source: TableClient): PrincipalReader & PrincipalStore {
+  const { client, table } = source;
+
   async function byArn(arn: string, signal: AbortSignal): Promise<PrincipalRecord | undefined> {
     const command = new GetItemCommand({ TableName: table, Key: keyOf(arn), ConsistentRead: true });
     const { Item } = await client.send(command, { abortSignal: signal });
@@ -24,19 +27,7 @@ export function createDynamoDbPrincipals({ client, table }: TableClient): Princi
   }
 
   async function list(signal: AbortSignal): Promise<PrincipalRecord[]> {
-    const pages = paginateQuery(
-      { client },
-      {
-        TableName: table,
-        KeyConditionExpression: 'pk = :principals',
-        ExpressionAttributeValues: { ':principals': { S: PRINCIPALS } },
-        ConsistentRead: true,
-      },
-      { abortSignal: signal },
-    );
-    const records: PrincipalRecord[] = [];
-    for await (const { Items = [] } of pages) records.push(...Items.map(decode));
-    return records;
+    return (await Array.fromAsync(queryPartition(source, { pk: PRINCIPALS }, signal))).map(decode);
   }
 
   async function put({ arn, label, view, createdAt }: PrincipalRecord, signal: AbortSignal) {

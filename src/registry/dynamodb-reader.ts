@@ -5,7 +5,7 @@ import { slotOfAddress } from '../vip/pool.ts';
 import { ItemCache, Unreadable } from './dynamodb-item-cache.ts';
 import { decodeHolder, decodeRecord, type Item, ItemFormatError } from './dynamodb-items.ts';
 import { PoolCache } from './dynamodb-pool-cache.ts';
-import { decodeFindable, decodeScopes } from './dynamodb-retirement.ts';
+import { decodeLookedUp, decodeScopes } from './dynamodb-retirement.ts';
 import type { TableClient } from './dynamodb-snapshot.ts';
 import { belowItem, hostItem, hostOfPartition, type ItemKey, keyText, SUFFIXES, vipItem } from './keys.ts';
 import { Outage } from './outage.ts';
@@ -45,8 +45,8 @@ function onceEach<T>(decode: (item: Item) => T): (item: Item) => T {
 }
 
 const recordOf = onceEach((item) => decodeRecord(hostOfPartition(item.pk?.S ?? ''), item));
-const suffixesOf = onceEach(decodeFindable);
-const NO_SUFFIXES: SuffixSet = new Set();
+const suffixesOf = onceEach(decodeLookedUp);
+const NO_SUFFIXES: Pick<SuffixSet, 'has'> = new Set();
 
 /** Names that exist above visible hosts only, for a view of this namespace. */
 const existsBelow = (item: Item | null | undefined, view: View): boolean =>

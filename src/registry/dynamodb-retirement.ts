@@ -5,10 +5,12 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import type { Item } from './dynamodb-items.ts';
+import { layoutOf } from './dynamodb-layout.ts';
 import type { TableClient } from './dynamodb-snapshot.ts';
 import { marshalKey } from './dynamodb-update.ts';
 import type { Finding } from './fsck.ts';
 import { hostOfPartition, type ItemKey } from './keys.ts';
+import { EVERY_SUFFIX, SUFFIX_LAYOUT, type SuffixSet } from './suffixes.ts';
 
 /**
  * How names cease to be findable while writers go on relying on them. A name without hosts is first moved from the set
@@ -24,6 +26,10 @@ const numbers = (item: Item, attribute: string): number[] => (item[attribute]?.N
 /** The suffix set as readers honour it. */
 export const decodeFindable = (item: Item): ReadonlySet<number> =>
   new Set([...numbers(item, 'members'), ...numbers(item, 'retiring')]);
+
+/** Which names readers look up: all of them, where the set is of another layout than theirs. */
+export const decodeLookedUp = (item: Item): Pick<SuffixSet, 'has'> =>
+  layoutOf(item) === SUFFIX_LAYOUT ? decodeFindable(item) : EVERY_SUFFIX;
 
 /** Who may know that hosts exist below a name, as readers honour it. */
 export const decodeScopes = (item: Item): ReadonlySet<string> =>
@@ -104,7 +110,8 @@ function setAside(source: TableClient, set: FindableSet, unused: readonly string
 /** Second step: back for what has got a host, away with the rest. */
 async function conclude(source: TableClient, set: FindableSet, back: readonly string[], signal: AbortSignal) {
   const since = { ':since': { N: String(set.since) } };
-  if (back.length === 0 && set.kept.length === 0) {
+  // The suffix set stays: it says of which layout the table is.
+  if (back.length === 0 && set.kept.length === 0 && set.attribute === 'scopes') {
     const command = new DeleteItemCommand({
       TableName: source.table,
       Key: marshalKey(set.key),

@@ -1,10 +1,11 @@
 import { hash } from 'node:crypto';
-import { paginateQuery, QueryCommand } from '@aws-sdk/client-dynamodb';
+import { QueryCommand } from '@aws-sdk/client-dynamodb';
 import type { ServiceEntry } from '../serviceentry/service-entry.ts';
 import type { RegisteredMesh } from '../table/registered-host.ts';
 import { orUnavailable } from './dynamodb-faults.ts';
 import { decodeStored } from './dynamodb-items.ts';
 import { readPools } from './dynamodb-open.ts';
+import { queryPartition } from './dynamodb-partition.ts';
 import type { TableClient } from './dynamodb-snapshot.ts';
 import { CHANGES, ENTRIES } from './keys.ts';
 import type { MeshSource } from './mesh-source.ts';
@@ -25,19 +26,12 @@ async function readVersion({ client, table }: TableClient, signal: AbortSignal):
   return hash('sha256', counters.join(), 'base64url').slice(0, VERSION_LENGTH);
 }
 
-async function readEntries({ client, table }: TableClient, signal: AbortSignal): Promise<ServiceEntry[]> {
-  const pages = paginateQuery(
-    { client },
-    {
-      TableName: table,
-      KeyConditionExpression: 'pk = :entries',
-      ExpressionAttributeValues: { ':entries': { S: ENTRIES } },
-      ConsistentRead: true,
-    },
-    { abortSignal: signal },
-  );
+async function readEntries(source: TableClient, signal: AbortSignal): Promise<ServiceEntry[]> {
   const entries: ServiceEntry[] = [];
-  for await (const { Items = [] } of pages) entries.push(...Items.flatMap((item) => decodeStored(item)?.entry ?? []));
+  for await (const item of queryPartition(source, { pk: ENTRIES }, signal)) {
+    const stored = decodeStored(item);
+    if (stored) entries.push(stored.entry);
+  }
   return entries;
 }
 

@@ -1,7 +1,8 @@
-import { DeleteItemCommand, GetItemCommand, PutItemCommand, paginateQuery } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { type PartialView, readPartialView } from '../table/view-fields.ts';
 import { orUnavailable } from './dynamodb-faults.ts';
 import { type Item, ItemFormatError } from './dynamodb-items.ts';
+import { queryPartition } from './dynamodb-partition.ts';
 import type { TableClient } from './dynamodb-snapshot.ts';
 import { TOKENS } from './keys.ts';
 import { tokenIdOf } from './token-format.ts';
@@ -51,25 +52,11 @@ const byCreation = (a: TokenRecord, b: TokenRecord): number =>
   `${a.createdAt} ${a.id}` < `${b.createdAt} ${b.id}` ? -1 : 1;
 
 /** Tokens are the items of one partition by their SHA-256, so that one Query lists them. */
-export function createDynamoDbTokens({ client, table }: TableClient): TokenReader & TokenStore {
-  async function query(prefix: string, signal: AbortSignal): Promise<Item[]> {
-    const pages = paginateQuery(
-      { client },
-      {
-        TableName: table,
-        KeyConditionExpression: prefix === '' ? 'pk = :tokens' : 'pk = :tokens AND begins_with(sk, :prefix)',
-        ExpressionAttributeValues: { ':tokens': { S: TOKENS }, ...(prefix === '' ? {} : { ':prefix': { S: prefix } }) },
-        ConsistentRead: true,
-      },
-      { abortSignal: signal },
-    );
-    const items: Item[] = [];
-    for await (const { Items = [] } of pages) items.push(...Items);
-    return items;
-  }
+export function createDynamoDbTokens(source: TableClient): TokenReader & TokenStore {
+  const { client, table } = source;
 
   async function revoked(id: string, signal: AbortSignal): Promise<string | undefined> {
-    const [item] = await query(id, signal);
+    const [item] = await Array.fromAsync(queryPartition(source, { pk: TOKENS, prefix: id }, signal));
     const sha256 = item?.sk?.S;
     if (sha256 === undefined) return undefined;
     const command = new DeleteItemCommand({ TableName: table, Key: { pk: { S: TOKENS }, sk: { S: sha256 } } });
@@ -89,7 +76,10 @@ export function createDynamoDbTokens({ client, table }: TableClient): TokenReade
       const command = new PutItemCommand({ TableName: table, Item: encode(sha256, record) });
       await orUnavailable(client.send(command, { abortSignal: signal }));
     },
-    list: async (signal) => (await orUnavailable(query('', signal))).map(decode).sort(byCreation),
+    list: async (signal) =>
+      (await orUnavailable(Array.fromAsync(queryPartition(source, { pk: TOKENS }, signal))))
+        .map(decode)
+        .sort(byCreation),
     revoke: (id, signal) => orUnavailable(revoked(id, signal)),
   };
 }

@@ -97,11 +97,19 @@ class Write {
       case 'write': {
         const tooLarge = this.#tooLarge(change);
         if (tooLarge) return this.#reject(tooLarge);
-        if (this.#dryRun) return outcomeOf(change);
+        if (this.#dryRun) return this.#judged(change);
         await this.#makeFindable(change.claims, this.#snapshot.suffixes, signal);
         return this.#commit(change, signal);
       }
     }
+  }
+
+  /** What is not written gets no version of its own: the entry keeps the one in force, if there is one. */
+  #judged(change: CommittingChange): WriteOutcome {
+    const { resourceVersion: _, ...metadata } = change.entry.metadata;
+    const { stored } = this.#snapshot.entry(this.#intent.namespace, this.#intent.name) ?? {};
+    const inForce = stored ? { resourceVersion: stored.resourceVersion } : {};
+    return outcomeOf({ ...change, entry: { ...change.entry, metadata: { ...metadata, ...inForce } } });
   }
 
   /** What the items of the store have no room for. */

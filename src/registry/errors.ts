@@ -31,3 +31,12 @@ export class PoolMismatchError extends Error {
 export class PoolOverlapError extends Error {
   override readonly name = 'PoolOverlapError';
 }
+
+/** The table was last opened by a build that makes names findable by another, newer rule: nothing may be written. */
+export class RegistryLayoutError extends Error {
+  override readonly name = 'RegistryLayoutError';
+
+  constructor(found: number, own: number) {
+    super(`the table's suffixes are of layout ${found}, made by a newer meshdoh; this one writes ${own}: update it`);
+  }
+}

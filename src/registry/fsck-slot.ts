@@ -7,7 +7,7 @@ import type { HeldVip } from './state.ts';
 const NONE: readonly Finding[] = [];
 
 /** Stands in for a holder that nobody knows any more. */
-export const UNKNOWN_HOLDER = { namespace: '', host: '' } as const;
+const UNKNOWN_HOLDER = { namespace: '', host: '' } as const;
 
 interface Slot {
   readonly pool: Pool;

@@ -16,8 +16,14 @@ const MOST_HOST_OCTETS = 2.5 * 1024 * 1024;
 const PENDING_MS = 60_000;
 
 /** The versions of an entry that its announced write may have begun to put in force. */
-export const announced = (pending: PendingWrite | undefined): ServiceEntry[] =>
+const announced = (pending: PendingWrite | undefined): ServiceEntry[] =>
   pending ? [...(pending.entry ? [pending.entry] : []), ...pending.superseded] : [];
+
+/** Whatever may have left a claim on a host or a pin on a block. */
+export const entriesOf = ({ stored, pending }: EntryState): ServiceEntry[] => [
+  ...(stored ? [stored.entry] : []),
+  ...announced(pending),
+];
 
 /** What a write has still to do. */
 export interface Work {

@@ -10,12 +10,17 @@ export { namesAbove } from '../table/names-above.ts';
  */
 export type SuffixSet = ReadonlySet<number>;
 
+/** What a suffix is, by number: a table says which it has. Whoever changes what `suffixMembers` gives, counts on. */
+export const SUFFIX_LAYOUT = 2;
+
+/** Of a set that another layout made nothing follows: any name may be registered. */
+export const EVERY_SUFFIX = { has: () => true };
+
 const hashOf = (name: string): number => createHash('sha256').update(name).digest().readUInt32BE();
 
 /**
  * Top-level domains that are set aside for private use, by ICANN (2024-07-29) and RFC 6762 section 3 and appendix G:
- * hosts stand right below them by the thousand, and no public name ends in one. Readers and writers of one table must
- * agree on this list.
+ * hosts stand right below them by the thousand, and no public name ends in one. This list is part of `SUFFIX_LAYOUT`.
  */
 const PRIVATE: ReadonlySet<string> = new Set(['internal', 'local', 'intranet', 'private', 'corp', 'home', 'lan']);
 
@@ -37,7 +42,7 @@ export function suffixMembers(host: string): number[] {
 }
 
 /** False: the host is certainly not registered. For a wildcard host, its whole parent must be a member. */
-export function mayBeRegistered(set: SuffixSet, host: string): boolean {
+export function mayBeRegistered(set: Pick<SuffixSet, 'has'>, host: string): boolean {
   const parent = wildcardParent(host);
   if (parent !== undefined) return set.has(hashOf(parent));
   const name = parseName(host);

@@ -4,7 +4,7 @@ import type { Credentials } from '../http/credentials.ts';
 import { createOperationsApp } from '../http/operations-app.ts';
 import { createDynamoDbEntries } from '../registry/dynamodb-entries.ts';
 import { createDynamoDbFsck } from '../registry/dynamodb-fsck.ts';
-import { activatePool } from '../registry/dynamodb-open.ts';
+import { openRegistry } from '../registry/dynamodb-open.ts';
 import { createDynamoDbPools } from '../registry/dynamodb-pools.ts';
 import type { TableClient } from '../registry/dynamodb-snapshot.ts';
 import { createDynamoDbWriter } from '../registry/dynamodb-writer.ts';
@@ -26,6 +26,8 @@ export interface AdminOptions extends Pick<OperatorOptions, 'tables' | 'tokenCha
   readonly wrote?: (outcome: WriteOutcome) => void;
   /** After which a watch ends, in milliseconds; half an hour when absent. */
   readonly watchLimitMs?: number;
+  /** Aborts when the server is to close: no watch ends by itself. */
+  readonly ending?: AbortSignal;
   /** Told of faults that the client only sees as an internal error. */
   readonly report: (error: unknown) => void;
 }
@@ -50,14 +52,14 @@ function observed(writer: RegistryWriter, wrote: AdminOptions['wrote']): Registr
   };
 }
 
-/** Makes the pool of the settings the active one, then joins writer, entries and API. */
+/** Opens the registry for writing, then joins writer, entries and API. */
 export async function createAdminSide(
   administration: TableClient,
   settings: Settings,
   options: AdminOptions,
 ): Promise<AdminSide> {
   const pool = createPool(settings.pools);
-  const draining = await activatePool(administration, pool, AbortSignal.timeout(OPEN_TIMEOUT_MS));
+  const draining = await openRegistry(administration, pool, AbortSignal.timeout(OPEN_TIMEOUT_MS));
   const writing = { pool, draining, tombstoneMs: settings.tombstoneMs };
   const writer = observed(createDynamoDbWriter(administration, writing), options.wrote);
   const entries = createDynamoDbEntries(administration);

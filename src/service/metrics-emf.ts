@@ -5,7 +5,7 @@ import type { QueryObserver } from '../resolve/exchange.ts';
 import type { AnswerSource, Resolution } from '../resolve/resolver.ts';
 
 /** Where CloudWatch keeps the metrics, by function. */
-export const METRICS_NAMESPACE = 'meshdoh';
+const METRICS_NAMESPACE = 'meshdoh';
 
 type Unit = 'Count' | 'Milliseconds' | 'Percent';
 

@@ -44,7 +44,7 @@ export function parseAddress(text: string): ParsedAddress | undefined {
 }
 
 /** `address/bits` as Go's `netip.ParsePrefix` reads it: no zone; bits below the mask may be set. */
-export function parseCidr(text: string): ParsedCidr | undefined {
+function parseCidr(text: string): ParsedCidr | undefined {
   const slash = text.indexOf('/');
   const bitsText = text.slice(slash + 1);
   if (slash < 0 || !/^(?:0|[1-9]\d{0,2})$/.test(bitsText)) return undefined;

@@ -3,11 +3,11 @@ import { HostFiles } from './capture/host-files.ts';
 import { readOriginalResolvers } from './capture/original-resolvers.ts';
 import type { Command, CommandIo } from './command.ts';
 import { createLog, type Log } from './log.ts';
-import { type ServiceManager, serviceManager } from './service-manager.ts';
 import type { ShimSettings } from './settings.ts';
 import { Shim } from './shim.ts';
 import { addressWithPort, socketText } from './socket-address.ts';
 import type { OriginalServers } from './system-resolvers.ts';
+import { type ServiceManager, serviceManager } from './systemd-notify.ts';
 import type { OpenVipCarrier } from './vip-carrier.ts';
 
 const DNS_PORT = 53;

@@ -1,10 +1,12 @@
+import { writeFile } from 'node:fs/promises';
 import http, { type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { proxyCommand } from '../../src/cli/proxy.ts';
 import { type SigningProxy, startSigningProxy } from '../../src/cli/signing-proxy.ts';
-import { type Ran, runVerb } from './run-verb.ts';
+import { type Ran, runVerb, temporaryFolder } from './run-verb.ts';
 import { isSigned } from './sigv4.ts';
 
 const CREDENTIALS = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' };
@@ -135,15 +137,35 @@ const KEYS = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' };
 const API = 'https://a1.execute-api.eu-west-1.amazonaws.com';
 
 describe('meshdoh proxy', () => {
+  beforeEach(async () => {
+    const file = join(await temporaryFolder(), 'credentials');
+    await writeFile(file, '[ops]\naws_access_key_id = AKIDPROFILE\naws_secret_access_key = secret\n');
+    const variables = { AWS_SHARED_CREDENTIALS_FILE: file, AWS_CONFIG_FILE: `${file}.none`, AWS_PROFILE: 'ops' };
+    for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value);
+    vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+  });
+  afterEach(() => vi.unstubAllEnvs());
+
   it('says where it listens, and how kubectl gets there', async () => {
     const { stdout, stderr, exitCode } = await run(['--server', API, '--port', '0'], KEYS);
     expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 });
     expect(stdout).toMatch(/meshdoh kubeconfig --server http:\/\/127\.0\.0\.1:\d+ > kubeconfig/);
   });
 
+  it('finds credentials where every AWS tool does, in a profile too', async () => {
+    const { stderr, exitCode } = await run(['--server', API, '--port', '0'], { AWS_PROFILE: 'ops' });
+    expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 });
+  });
+
+  it('says so before it listens when there are none', async () => {
+    vi.stubEnv('AWS_PROFILE', 'nobodys');
+    const { stdout, stderr, exitCode } = await run(['--server', API, '--port', '0']);
+    expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 1 });
+    expect(stderr).toMatch(/^error: no AWS credentials: .*AWS_PROFILE/);
+  });
+
   it.each<[string, string[], Readonly<Record<string, string>>, string]>([
     ['no server', [], KEYS, 'no meshdoh server'],
-    ['no credentials', ['--server', API], {}, 'no AWS credentials'],
     ['a server in clear', ['--server', 'http://dns.example.org'], KEYS, 'over https:// only'],
     ['no Region', ['--server', 'https://dns.example.org'], KEYS, 'set --region or AWS_REGION'],
     ['no port', ['--server', API, '--port', '70000'], KEYS, 'a port from 0 to 65535'],

@@ -28,6 +28,13 @@ describe('token create', () => {
     expect(JSON.stringify(await listed())).not.toContain(made);
   });
 
+  it('prints nothing but the token with -o token, for a file or a variable', async () => {
+    const { stdout, stderr } = await token('create', '--label', 'a script', '--for', 'vm', '-o', 'token');
+    expect(stdout).toMatch(/^mdh_\w+\n$/);
+    expect(isTokenShaped(stdout.trim())).toBe(true);
+    expect(stderr).toBe('');
+  });
+
   it.each([
     [['--for', 'vm'], 'client', { vips: true }],
     [['--for', 'client'], 'client', { vips: false }],

@@ -381,6 +381,14 @@ describe('a removal', () => {
   );
 
   it(
+    'keeps the table from a deployment that would make one of its name',
+    async () => {
+      await expect(deploy('--stage', 'prod', ...upstreams())).rejects.toThrow("'meshdoh-prod' already exists");
+    },
+    SLOW,
+  );
+
+  it(
     'is undone by a deployment on the table that was kept: same virtual IPs, same tokens',
     async () => {
       await deploy('--stage', 'prod', ...upstreams(), '--param', 'existingTable=meshdoh-prod');

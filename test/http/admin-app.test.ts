@@ -156,6 +156,16 @@ spec: { hosts: [yaml.internal], resolution: DNS, ports: [{ number: 80, name: htt
     const { headers } = await create('bare', { resolution: 'DNS', hosts: ['short'] });
     expect(headers.get('warning')).toMatch(/^299 - ".+"$/);
   });
+
+  it('sends no more of them than the headers of an answer may hold', async () => {
+    const unknown = Object.fromEntries(Array.from({ length: 500 }, (_, at) => [`x${at}-${'y'.repeat(at)}"\n`, at]));
+    const target = `${COLLECTION}?fieldValidation=Warn&dryRun=All`;
+    const { status, headers } = await api.send('POST', target, { body: manifest('auto', unknown) });
+    const warning = headers.get('warning') ?? '';
+    expect(status).toBe(201);
+    expect(warning).toContain('unknown field');
+    expect(warning.length).toBeLessThan(6_000);
+  });
 });
 
 describe('replace', () => {

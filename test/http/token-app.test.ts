@@ -105,6 +105,7 @@ describe('/v1/principals', () => {
     ['arn:aws:iam::123456789012:root', {}],
     [ROLE, { view: { vips: 1 } }],
     [ROLE, { label: '' }],
+    [ROLE, { veiw: { namespace: 'team-a' } }],
   ])('refuses %s with %j', async (arn, body) => {
     expect(await send('PUT', path(arn), body)).toMatchObject({ status: 400, body: { reason: 'BadRequest' } });
   });

@@ -48,9 +48,9 @@ export class Endpoint {
   }
 
   /** A client token of a host that carries virtual IPs. */
-  async token(): Promise<string> {
+  async token(...more: string[]): Promise<string> {
     const { token } = JSON.parse(
-      await this.meshdoh('token', 'create', '--label', 'vm', '--for', 'vm', '-o', 'json'),
+      await this.meshdoh('token', 'create', '--label', 'vm', '--for', 'vm', '-o', 'json', ...more),
     ) as {
       token: string;
     };

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { must, Running, run, sleep } from './commands.ts';
+import { must, Running, run, until } from './commands.ts';
 
 /** What all namespaces of these tests begin with; after it the process that made them. */
 export const PREFIX = 'mdt';
@@ -89,7 +89,16 @@ export class Network {
       '--log-facility=-',
       ...options,
     ]);
-    await sleep(200);
+    // Neighbours have to be found first, which for IPv6 takes a moment after a link is up.
+    for (const { v4, v6 } of [RESOLVER, ELSEWHERE]) {
+      for (const server of [v4, v6]) {
+        const answers = await until(
+          async () => (await this.dig('vm', server, 'whoami.test', 'TXT')) === '"real"',
+          10_000,
+        );
+        if (!answers) throw new Error(`the resolver does not answer at ${server}: ${running.output}`);
+      }
+    }
     return running;
   }
 

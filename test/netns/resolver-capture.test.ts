@@ -11,8 +11,10 @@ const RESOLV_CONF = `# of the network\nnameserver ${RESOLVER.v4}\nsearch corp.ex
 const BACK_MS = 5000;
 const HEALED_MS = 30_000;
 
+/** Where services can see it. */
+const PROGRAM = '/usr/local/lib/meshdoh-shim.mjs';
+
 let network: Network;
-let program: string;
 let vm: VmHost;
 let before: string;
 let service: ServiceStandIn | undefined;
@@ -20,10 +22,9 @@ let service: ServiceStandIn | undefined;
 beforeAll(async () => {
   need('ip', 'dig', 'dnsmasq', 'setpriv', 'unshare', 'nsenter', 'socat', 'systemd-notify', 'useradd');
   network = await Network.create();
-  program = join(network.folder, 'meshdoh-shim.mjs');
-  await buildShim(program);
   await network.startResolver();
   vm = await VmHost.create(network);
+  await buildShim(vm.at(PROGRAM));
 });
 afterAll(async () => {
   await network?.remove();
@@ -38,7 +39,7 @@ afterEach(async () => {
 });
 
 const shim = (command: string, ...flags: string[]): Promise<Outcome> =>
-  vm.run(process.execPath, program, command, ...flags);
+  vm.run(process.execPath, PROGRAM, command, ...flags);
 const INSTALL = ['--endpoint', 'https://doh.example/dns-query', '--route', '.=system', '--vips', 'off'];
 const SETTINGS = {
   capture: 'resolver',

@@ -1,5 +1,4 @@
 import { copyFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildShim } from '../../src/shim/build.mjs';
 import { need, type Outcome, type Running, sleep, until } from './commands.ts';
@@ -11,8 +10,10 @@ import { VmHost } from './vm-host.ts';
 const VIP = /^240\.240\.\d+\.\d+$/;
 const BACK_MS = 30_000;
 
+/** Where services can see it. */
+const PROGRAM = '/usr/local/lib/meshdoh-shim.mjs';
+
 let network: Network;
-let program: string;
 let endpoint: Endpoint;
 let vm: VmHost;
 let service: ServiceStandIn | undefined;
@@ -20,13 +21,12 @@ let service: ServiceStandIn | undefined;
 beforeAll(async () => {
   need('ip', 'nft', 'dig', 'dnsmasq', 'tcpdump', 'setpriv', 'unshare', 'nsenter', 'socat', 'systemd-notify', 'useradd');
   network = await Network.create();
-  program = join(network.folder, 'meshdoh-shim.mjs');
-  await buildShim(program);
   await network.startResolver('--address=/registered.internal/203.0.113.66');
   endpoint = await Endpoint.start(network);
   await endpoint.register('address.internal', '198.51.100.1');
   await endpoint.register('auto.internal');
   vm = await VmHost.create(network);
+  await buildShim(vm.at(PROGRAM));
   await vm.write('/etc/meshdoh/token', await endpoint.token());
   await vm.run('chmod', '600', '/etc/meshdoh/token');
   await copyFile(endpoint.caFile, vm.at('/etc/meshdoh/ca.pem'));
@@ -39,7 +39,7 @@ afterAll(async () => {
 });
 
 const shim = (command: string, ...flags: string[]): Promise<Outcome> =>
-  vm.run(process.execPath, program, command, ...flags);
+  vm.run(process.execPath, PROGRAM, command, ...flags);
 const flags = () => [
   ...['--endpoint', endpoint.url, '--ca-file', '/etc/meshdoh/ca.pem', '--token-file', '/etc/meshdoh/token'],
   ...['--route', '.=system', '--table-interval', '1s'],

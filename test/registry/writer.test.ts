@@ -82,6 +82,22 @@ describe('apply', () => {
     expect(await registry.vipOf('auto.internal')).toBeUndefined();
     expect(await registry.entries.get('default', 'auto', deadline())).toBeUndefined();
   });
+
+  it('answers a dry run with the resourceVersion in force, and with none of what is not there', async () => {
+    const registry = await openTestRegistry();
+    const absent = await registry.apply(auto('auto'), { dryRun: true });
+    if (absent.kind !== 'created') throw new Error(absent.kind);
+    expect(absent.entry.metadata).not.toHaveProperty('resourceVersion');
+    await registry.apply(auto('auto'));
+    const live = await registry.entries.get('default', 'auto', deadline());
+    const changed = await registry.apply(serviceEntry('auto', { hosts: ['b.internal'] }), { dryRun: true });
+    if (changed.kind !== 'configured') throw new Error(changed.kind);
+    expect(changed.entry.metadata).toMatchObject({
+      resourceVersion: live?.metadata.resourceVersion,
+      uid: live?.metadata.uid,
+      generation: 2,
+    });
+  });
 });
 
 describe('one host in several entries', () => {

@@ -2,7 +2,7 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { type EmbeddedDynamoDb, embeddedClient, openEmbeddedDynamoDb } from '../../src/embedded/embedded-dynamodb.ts';
 import type { Faults } from '../../src/embedded/faults.ts';
 import { createDynamoDbEntries } from '../../src/registry/dynamodb-entries.ts';
-import { activatePool, ensureTable } from '../../src/registry/dynamodb-open.ts';
+import { ensureTable, openRegistry } from '../../src/registry/dynamodb-open.ts';
 import { type CachingReader, createDynamoDbReader } from '../../src/registry/dynamodb-reader.ts';
 import { createDynamoDbWriter, type WriterOptions } from '../../src/registry/dynamodb-writer.ts';
 import type { EntryReader, RegistryWriter, WriteOptions, WriteOutcome } from '../../src/registry/writer.ts';
@@ -58,7 +58,7 @@ export async function openTestRegistry(pool: Pool = DEFAULT_POOL): Promise<TestR
   const client = embeddedClient(db);
   const source = { client, table: TABLE };
   await ensureTable(source, deadline());
-  await activatePool(source, pool, deadline());
+  await openRegistry(source, pool, deadline());
   const clock = { now: Date.parse('2026-11-01T00:00:00Z') };
   const now = () => clock.now;
   const readerOptions = { registryCacheMs: 0, staleMaxMs: 3_600_000, now };

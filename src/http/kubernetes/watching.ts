@@ -14,6 +14,8 @@ export interface WatchingPorts {
   readonly report?: (error: unknown) => void;
   /** After which a watch ends, in milliseconds: where answers are not streamed, a client waits for all of it. */
   readonly watchLimitMs?: number;
+  /** Aborts when the server is to close: no watch ends by itself. */
+  readonly ending?: AbortSignal;
   /** Between two looks at the registry while somebody watches, in milliseconds; 1 s when absent. */
   readonly watchPollMs?: number;
 }
@@ -66,7 +68,7 @@ function readWatch(c: Context): WatchQuery | Status {
 
 /** `watch=true` of a list: one feed of changes for all watchers of the process. */
 export function createWatching(ports: WatchingPorts) {
-  const { entries, adminTimeoutMs, report, watchLimitMs = WATCH_LIMIT_MS, watchPollMs = WATCH_POLL_MS } = ports;
+  const { entries, adminTimeoutMs, report, ending, watchLimitMs = WATCH_LIMIT_MS, watchPollMs = WATCH_POLL_MS } = ports;
   const feed = new ChangeFeed({ entries, pollMs: watchPollMs, timeoutMs: adminTimeoutMs });
 
   return async (c: Context, selection: Selection, representation: Representation): Promise<Response> => {
@@ -80,11 +82,12 @@ export function createWatching(ports: WatchingPorts) {
     const follower = await feed.follow(from);
     if (follower === 'expired') return send(single({ type: 'ERROR', object: tooOld(from ?? '') }), () => undefined);
     const left = new AbortController();
-    const signal = AbortSignal.any([left.signal, AbortSignal.timeout(Math.min(wantedMs, watchLimitMs))]);
+    const ends = [left.signal, AbortSignal.timeout(Math.min(wantedMs, watchLimitMs)), ...(ending ? [ending] : [])];
+    const signal = AbortSignal.any(ends);
+    // Also of a client that does not read, and so never comes to the end of what it is told.
+    signal.addEventListener('abort', () => follower.close(), { once: true });
+    if (signal.aborted) follower.close();
     const options = { selection, representation, bookmarks, signal, ...(report ? { report } : {}) };
-    return send(watchEvents(follower, options), () => {
-      left.abort();
-      follower.close();
-    });
+    return send(watchEvents(follower, options), () => left.abort());
   };
 }

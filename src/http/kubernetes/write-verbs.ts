@@ -11,6 +11,7 @@ import { bodyType, OBJECT_TYPES, readEntry, readValue, unsupportedMediaType } fr
 import { readSelection } from './list-query.ts';
 import { applyPrecondition, replacePrecondition } from './preconditions.ts';
 import { chooseRepresentation, type Representation } from './representation.ts';
+import { warn } from './warning.ts';
 
 export interface WritePorts {
   readonly entries: EntryReader;
@@ -28,14 +29,6 @@ type PreconditionOf = (entry: ServiceEntry) => Precondition | Status;
 /** Server-side apply by one manager: the object given is the object that shall be. */
 const APPLY_PATCH = 'application/apply-patch+yaml';
 const PATCH_TYPES = [JSON_PATCH, MERGE_PATCH, APPLY_PATCH];
-
-/** RFC 7234 section 5.5 in Kubernetes' use: code 299, no agent, quoted text. */
-function warn(c: Context, warnings: readonly string[]): void {
-  for (const warning of warnings) {
-    const text = warning.replaceAll(/[\\"]/g, String.raw`\$&`).replaceAll(/[^\x20-\x7e]/g, '?');
-    c.header('Warning', `299 - "${text}"`, { append: true });
-  }
-}
 
 /** How a write is to be done, and told. */
 interface Asked {

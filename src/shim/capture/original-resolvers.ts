@@ -32,14 +32,17 @@ export function originalResolvers(
   return { servers: [...new Set(servers)].filter((server) => !own.has(server)), search };
 }
 
-/** As they are now, or, where `/etc/resolv.conf` is ours, as they were when it became so. */
+/** As they are now, or, where nobody but us is named, as they were before. */
 export async function readOriginalResolvers(
   host: HostFiles,
   { stateDir, listen }: { readonly stateDir: string; readonly listen: readonly ListenAddress[] },
 ): Promise<OriginalResolvers> {
   const resolvConf = (await host.read(RESOLV_CONF)) ?? '';
-  if (!isOurs(resolvConf)) return originalResolvers(resolvConf, await host.read(RESOLVED_UPLINKS), listen);
-  return parseSaved(await host.read(originalResolversPath(stateDir)));
+  const now = originalResolvers(resolvConf, await host.read(RESOLVED_UPLINKS), listen);
+  // Where only we are named, there were others before.
+  if (!isOurs(resolvConf) && now.servers.length > 0) return now;
+  const saved = parseSaved(await host.read(originalResolversPath(stateDir)));
+  return saved ?? now;
 }
 
 export async function saveOriginalResolvers(
@@ -53,12 +56,12 @@ export async function saveOriginalResolvers(
 const isTexts = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((one) => typeof one === 'string');
 
-function parseSaved(text: string | undefined): OriginalResolvers {
+function parseSaved(text: string | undefined): OriginalResolvers | undefined {
   try {
     const { servers, search } = JSON.parse(text ?? '') as Partial<OriginalResolvers>;
     if (isTexts(servers) && isTexts(search)) return { servers, search };
   } catch {
     // Not there, or cut short: nothing is known.
   }
-  return { servers: [], search: [] };
+  return undefined;
 }

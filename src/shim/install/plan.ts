@@ -63,11 +63,17 @@ export const ALL_NAMES_QUESTION = `Who shall answer names that are not the mesh'
 
 Nothing was changed.`;
 
+/** `ProtectHome` and `PrivateTmp` of the unit. */
+const HIDDEN_FROM_SERVICES = /^\/(home|root|tmp|run\/user)\//;
+
 /** Everything that installing does, as values. */
 export function planInstall(settings: ShimSettings, given: readonly ShimGiven[], facts: InstallFacts): InstallPlan {
   const [endpoint] = settings.endpoints;
   if (endpoint === undefined)
     return { ok: false, reason: '"endpoint" is missing: give --endpoint https://…/dns-query' };
+  const hidden = [facts.node, facts.script].find((path) => HIDDEN_FROM_SERVICES.test(path));
+  if (hidden !== undefined)
+    return { ok: false, reason: `a service cannot see ${hidden}: copy it to /usr/local/lib, or install the package` };
   if (!settings.routes.some(({ suffix }) => suffix === '.')) return { ok: false, reason: ALL_NAMES_QUESTION };
   const chosen = given.some(({ key }) => key === 'capture') ? settings : { ...settings, capture: 'resolver' as const };
   const listen = given.some(({ key }) => key === 'listen') ? settings.listen : listenAddresses(chosen.capture, facts);

@@ -1,4 +1,9 @@
-import { CreateTableCommand, DeleteTableCommand, DescribeTableCommand } from '@aws-sdk/client-dynamodb';
+import {
+  CreateTableCommand,
+  DeleteTableCommand,
+  DescribeTableCommand,
+  ResourceInUseException,
+} from '@aws-sdk/client-dynamodb';
 import { Refusal } from './refusal.ts';
 import { type Making, madeAs, none, type ResourceType, regional, text } from './resource-type.ts';
 
@@ -68,7 +73,10 @@ export const table: ResourceType = {
         KeySchema,
         BillingMode: 'PAY_PER_REQUEST',
       });
-      await cloud.tables.send(command);
+      await cloud.tables.send(command).catch((error: unknown) => {
+        if (!(error instanceof ResourceInUseException)) throw error;
+        throw new Refusal(400, 'AlreadyExists', `AWS::DynamoDB::Table with identifier '${name}' already exists`);
+      });
       await cloud.tables.send(new DescribeTableCommand({ TableName }));
     }
     if (properties.DeletionProtectionEnabled) cloud.protectedTables.add(name);

@@ -15,19 +15,24 @@ interface Watch {
   readonly status: number;
   /** The next event; undefined when the watch has ended. */
   next(): Promise<Event | undefined>;
+  /** Whether it was told that nothing more comes, and not just broken off. */
+  hasEnded(): boolean;
   leave(): void;
 }
 
 let api: TestApi;
 let server: NodeServer;
+let ending: AbortController;
 const leaves: (() => void)[] = [];
 async function open(options: TestApiOptions = {}): Promise<void> {
-  api = await openTestApi({ watchPollMs: 10, ...options });
+  ending = new AbortController();
+  api = await openTestApi({ watchPollMs: 10, ending: ending.signal, ...options });
   server = await startNodeServer({
     address: '127.0.0.1',
     port: 0,
     app: api.app,
     doh: () => Promise.reject(new Error('no DoH here')),
+    closing: () => ending.abort(),
     report: (error) => api.faults.push(error),
   });
 }
@@ -39,9 +44,13 @@ async function close(): Promise<void> {
   expect(api.faults).toEqual([]);
 }
 
-async function watch(target: string, accept = 'application/json'): Promise<Watch> {
+async function watch(
+  target: string,
+  accept = 'application/json',
+  agent: http.Agent | false = false,
+): Promise<Watch> {
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
-  const request = http.get({ host: '127.0.0.1', port: server.port, path: target, agent: false, headers: { accept } });
+  const request = http.get({ host: '127.0.0.1', port: server.port, path: target, agent, headers: { accept } });
   request.on('response', resolve).on('error', reject);
   const response = await promise;
   response.on('error', () => undefined);
@@ -53,6 +62,7 @@ async function watch(target: string, accept = 'application/json'): Promise<Watch
   return {
     status: response.statusCode ?? 0,
     leave,
+    hasEnded: () => response.complete,
     async next() {
       const { value, done } = await lines.next();
       return done ? undefined : JSON.parse(value);
@@ -211,6 +221,47 @@ describe('a watcher that goes away', () => {
         return reads.mock.calls.length - before;
       })
       .toBe(0);
+  });
+});
+
+describe('a server that closes', () => {
+  beforeEach(() => open());
+  afterEach(() => api.close());
+
+  it('ends its watches, and waits for nobody who keeps the connection for more', async () => {
+    const agent = new http.Agent({ keepAlive: true });
+    const watching = await watch(`${ALL}?watch=true`, 'application/json', agent);
+    const graceEnds = new Promise((resolve) => setTimeout(resolve, 1_500, 'its grace was used up'));
+    const closed = server.close().then(() => 'closed');
+    expect(await watching.next()).toBeUndefined();
+    expect(watching.hasEnded()).toBe(true);
+    expect(await Promise.race([closed, graceEnds])).toBe('closed');
+    agent.destroy();
+  });
+});
+
+describe('a watcher that reads nothing', () => {
+  beforeEach(() => open({ watchLimitMs: 300 }));
+  afterEach(close);
+
+  it('gives its place back when its time is over', async () => {
+    const reads = vi.spyOn(api.registry.entries, 'resourceVersion');
+    await put('a');
+    const { body } = await api.app.request(`${ALL}?watch=true`);
+    await put('b');
+    const looks = () => reads.mock.calls.length;
+    await expect.poll(looks).toBeGreaterThan(3);
+    await expect
+      .poll(
+        async () => {
+          const before = looks();
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          return looks() - before;
+        },
+        { timeout: 5_000 },
+      )
+      .toBe(0);
+    await body?.cancel();
   });
 });
 

@@ -111,7 +111,7 @@ describe('ResolverFiles', () => {
     await files().apply([]);
     await put('/run/systemd/resolve/resolv.conf', 'nameserver 127.0.0.1\n');
     await files().apply([]);
-    expect(JSON.parse(await text('/var/lib/meshdoh/original-resolvers.json'))).toEqual({
+    expect(await readOriginalResolvers(host, SETTINGS)).toEqual({
       servers: ['192.0.2.1'],
       search: [],
     });

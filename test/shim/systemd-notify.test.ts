@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { serviceManager } from '../../src/shim/service-manager.ts';
 import { startStatusServer } from '../../src/shim/status-server.ts';
+import { serviceManager } from '../../src/shim/systemd-notify.ts';
 import { eventually } from '../support/running-shim.ts';
 
 const isInstalled = (command: string): boolean => {
@@ -61,17 +62,9 @@ describe('the pages for whoever watches', () => {
       expect([health.status, await health.json()]).toEqual([503, { answers: false }]);
       expect((await fetch(`${url}/`)).status).toBe(404);
       expect((await fetch(`${url}/metrics`, { method: 'POST' })).status).toBe(405);
-      const rebound = execFileSync('curl', [
-        '-s',
-        '-o',
-        '/dev/null',
-        '-w',
-        '%{http_code}',
-        '-H',
-        'Host: evil.example',
-        `${url}/metrics`,
-      ]);
-      expect(rebound.toString()).toBe('421');
+      const { promise, resolve } = Promise.withResolvers<number | undefined>();
+      http.get(`${url}/metrics`, { headers: { host: 'evil.example' } }, (response) => resolve(response.statusCode));
+      expect(await promise).toBe(421);
     } finally {
       await server.close();
     }
