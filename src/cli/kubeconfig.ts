@@ -66,11 +66,15 @@ async function endpointOf({ origin, url, ca }: Connection, io: Io): Promise<Pick
 const tokenFileOf = ({ tokenFile }: ConnectionOptions, { cwd, environment }: Io): string =>
   resolve(cwd, tokenFile ?? (environment.MESHDOH_TOKEN_FILE || TOKEN_FILE));
 
+const whoSigns = ({ url }: Connection): string =>
+  `kubectl does not sign: run "meshdoh proxy --server ${withoutSlash(url)}", which does, and name the proxy with --server`;
+
 async function kubeconfig(options: KubeconfigOptions, io: Io): Promise<void> {
   const namespace = options.namespace ?? DEFAULT_NAMESPACE;
   const problem = nameProblem('namespace', namespace);
   if (problem) throw new CommandFailure(problem);
   const connection = await findConnection(options, io);
+  if (connection.signer) throw new CommandFailure(whoSigns(connection));
   const endpoint = await endpointOf(connection, io);
   const user = connection.credential ? { tokenFile: tokenFileOf(options, io) } : {};
   io.stdout.write(formatKubeconfig({ ...endpoint, ...user, namespace }));

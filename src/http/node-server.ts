@@ -4,6 +4,8 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { isLoopback } from '../dns/loopback.ts';
+import { AwaitedAnswers } from './awaited-answers.ts';
+import { limitPerAddress } from './connection-limit.ts';
 import { MAX_QUERY_OCTETS } from './doh-request.ts';
 import { dohTarget } from './doh-target.ts';
 import type { DohTransaction } from './doh-transaction.ts';
@@ -26,6 +28,8 @@ export interface NodeServerOptions {
   readonly closing?: () => void;
   /** A client that takes longer to connect, or to send a request, holds a socket for nothing; 10 s by default. */
   readonly requestTimeoutMs?: number;
+  /** A connection on which nothing moves is closed, unless its client waits for more of an answer; 75 s by default. */
+  readonly idleTimeoutMs?: number;
 }
 
 export interface NodeServer {
@@ -42,12 +46,17 @@ const IDLE_TIMEOUT_MS = 75_000;
 const CLOSE_GRACE_MS = 2_000;
 const CLOSE_IDLE_MS = 50;
 const MAX_CONNECTIONS = 10_000;
+/** Of one client, or of one network behind one address: it must leave room for others. */
+const MAX_CONNECTIONS_OF_ONE = MAX_CONNECTIONS / 2;
 
 /** Of one connection with HTTP/1.1. */
-const http1Limits = ({ requestTimeoutMs = REQUEST_TIMEOUT_MS }: NodeServerOptions): http.ServerOptions => ({
+const http1Limits = ({
+  requestTimeoutMs = REQUEST_TIMEOUT_MS,
+  idleTimeoutMs = IDLE_TIMEOUT_MS,
+}: NodeServerOptions): http.ServerOptions => ({
   headersTimeout: requestTimeoutMs,
   requestTimeout: requestTimeoutMs,
-  keepAliveTimeout: IDLE_TIMEOUT_MS,
+  keepAliveTimeout: idleTimeoutMs,
   connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 5),
 });
 
@@ -90,7 +99,7 @@ interface Listeners {
 const WRONG_HOST = textResponse(421, 'this listener answers requests for localhost only');
 
 /** Routes a request to DoH or to the app; a listener on loopback first asks whom it was meant for. */
-function createListeners(options: NodeServerOptions, otherwise: StreamListener): Listeners {
+function createListeners(options: NodeServerOptions, awaited: AwaitedAnswers, otherwise: StreamListener): Listeners {
   const { doh, report, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
   const limits = { octets: MAX_QUERY_OCTETS, timeoutMs: requestTimeoutMs };
   const overHttp1 = dohOverHttp1(doh, limits, report);
@@ -109,7 +118,10 @@ function createListeners(options: NodeServerOptions, otherwise: StreamListener):
       const host = request.headers[':authority'] ?? request.headers.host;
       if (!isMeant(host as string | undefined)) sendOverHttp1(response, WRONG_HOST, request.httpVersionMajor === 1);
       else if (dohTarget(request.url ?? '/')) overHttp1(request, response);
-      else Promise.resolve(app(request, response)).catch(report);
+      else {
+        awaited.add(request, response);
+        Promise.resolve(app(request, response)).catch(report);
+      }
     },
     stream(stream, headers, flags, rawHeaders) {
       if (!isMeant(headers[':authority'] ?? headers.host)) refuseOverHttp2(stream, WRONG_HOST);
@@ -119,13 +131,14 @@ function createListeners(options: NodeServerOptions, otherwise: StreamListener):
   };
 }
 
-function createPlainServer(options: NodeServerOptions): http.Server {
-  return http.createServer(http1Limits(options), createListeners(options, () => undefined).request);
+function createPlainServer(options: NodeServerOptions, awaited: AwaitedAnswers): http.Server {
+  return http.createServer(http1Limits(options), createListeners(options, awaited, () => undefined).request);
 }
 
 /** HTTP/2, and HTTP/1.1 for those who do not speak it. */
 function createTlsServer(
   options: NodeServerOptions,
+  awaited: AwaitedAnswers,
   tls: NonNullable<NodeServerOptions['tls']>,
 ): http2.Http2SecureServer {
   const server = http2.createSecureServer({
@@ -136,13 +149,12 @@ function createTlsServer(
     minVersion: 'TLSv1.2',
     handshakeTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
   });
-  const listeners = createListeners(options, (...stream) => imitate?.apply(server, stream));
+  const listeners = createListeners(options, awaited, (...stream) => imitate?.apply(server, stream));
   server.on('request', listeners.request);
   // That listener brought another one, which turns every stream into objects that imitate HTTP/1.1. The app needs them.
   const [imitate] = server.listeners('stream');
   server.removeAllListeners('stream');
   server.on('stream', listeners.stream);
-  server.setTimeout(IDLE_TIMEOUT_MS);
   return server;
 }
 
@@ -170,11 +182,26 @@ function track(server: AnyServer): Connections {
   return { sessions, sockets };
 }
 
+/** Ends connections on which nothing moves, unless a client waits there for more of an answer. */
+function endIdle(server: AnyServer, awaited: AwaitedAnswers, idleTimeoutMs: number): void {
+  const judge = (connection: Socket | http2.ServerHttp2Session): void => {
+    if (awaited.has(connection)) connection.setTimeout(idleTimeoutMs);
+    else connection.destroy();
+  };
+  server.setTimeout(idleTimeoutMs);
+  server.on('timeout', judge);
+  // Of a session, the server tells only the first time.
+  server.on('session', (session: http2.ServerHttp2Session) => session.on('timeout', () => judge(session)));
+}
+
 /** Listens, with every connection bounded in time and number. */
 export async function startNodeServer(options: NodeServerOptions): Promise<NodeServer> {
-  const server = options.tls ? createTlsServer(options, options.tls) : createPlainServer(options);
+  const awaited = new AwaitedAnswers();
+  const server = options.tls ? createTlsServer(options, awaited, options.tls) : createPlainServer(options, awaited);
+  endIdle(server, awaited, options.idleTimeoutMs ?? IDLE_TIMEOUT_MS);
   const connections = track(server);
   (server as Server).maxConnections = MAX_CONNECTIONS;
+  limitPerAddress(server, MAX_CONNECTIONS_OF_ONE);
   await listening(server, options);
   const { address, port } = server.address() as AddressInfo;
   return {

@@ -73,6 +73,7 @@ export class TableCache {
   readonly #versions = new Coalesced<Version>();
   readonly #meshes = new Coalesced<RegisteredMesh>();
   readonly #builds = new Coalesced<Built>();
+  #lastBuild: Promise<unknown> = Promise.resolve();
   #newest: Version | undefined;
   #mesh: { readonly version: string; readonly read: RegisteredMesh } | undefined;
 
@@ -133,11 +134,19 @@ export class TableCache {
 
   async #build({ text, readAt }: Version, tag: string, scope: string, view: View): Promise<Built> {
     const mesh = await this.#meshAt(text);
-    const body = await compress(tableJson(buildTable(mesh, view, this.#options.settings)));
+    const body = await this.#inTurn(() => compress(tableJson(buildTable(mesh, view, this.#options.settings))));
     const built = { version: text, tag, body, confirmedAt: readAt };
     this.#tables.set(scope, built);
     return built;
   }
+
+  /** One at a time: each needs memory for a whole table and its text, whatever number of views is asked for at once. */
+  #inTurn<T>(build: () => Promise<T>): Promise<T> {
+    const built = this.#lastBuild.then(build);
+    this.#lastBuild = built.catch(() => undefined);
+    return built;
+  }
+
   /** One reading for all views; one that began before the version was known could lack what the version stands for. */
   async #meshAt(version: string): Promise<RegisteredMesh> {
     if (this.#mesh?.version === version) return this.#mesh.read;

@@ -81,11 +81,12 @@ function firstReads(intent: Intent, pool: Pool): Reads {
 
 /** What can be said before any host is looked at. */
 function earlyOutcome({ goal, precondition, name }: Intent, { stored, pending }: EntryState): Change | undefined {
+  const isInForce = goal.kind === 'apply' && stored && !pending && isUnchanged(stored.entry, goal.entry);
+  const unchanged = isInForce ? ({ kind: 'unchanged', entry: stored.entry } as const) : undefined;
+  // Whoever applies again what was committed without an answer names the version of before.
+  if (unchanged && precondition.kind === 'unmodified') return unchanged;
   const mustExist = goal.kind === 'delete' && precondition.kind !== 'present';
-  const refused = refusal(mustExist ? { kind: 'present' } : precondition, stored, name);
-  if (refused) return refused;
-  if (goal.kind !== 'apply' || !stored || pending || !isUnchanged(stored.entry, goal.entry)) return undefined;
-  return { kind: 'unchanged', entry: stored.entry };
+  return refusal(mustExist ? { kind: 'present' } : precondition, stored, name) ?? unchanged;
 }
 
 const isErrand = ({ goal }: Intent): boolean => goal.kind === 'finish' || goal.kind === 'restore';

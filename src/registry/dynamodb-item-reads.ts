@@ -1,3 +1,4 @@
+import type { Epoch } from './dynamodb-commit-watch.ts';
 import type { Item } from './dynamodb-items.ts';
 import { batchGet, type TableClient } from './dynamodb-snapshot.ts';
 import { type ItemKey, keyText } from './keys.ts';
@@ -7,12 +8,20 @@ import type { Outage } from './outage.ts';
 const BATCH = 100;
 /** More than a process can use of a table that answers; what comes meanwhile shares the next ones. */
 const MOST_CALLS = 16;
+/** Of batches. At 100 ms a call the last of them is read when a query's part of its time is over. */
+const MOST_WAITING = 200;
+
+/** What was known when a read began. */
+export interface ReadStart {
+  readonly readAt: number;
+  /** In which nothing was committed so far; undefined where that is not known. */
+  readonly epoch: Epoch | undefined;
+}
 
 /** An item as it was read; null when it was not there. */
-export interface ItemRead {
+export interface ItemRead extends ReadStart {
   readonly key: string;
   readonly item: Item | null;
-  readonly readAt: number;
   /** It may have changed since: somebody said so while it was being read. */
   readonly outdated: boolean;
 }
@@ -20,7 +29,7 @@ export interface ItemRead {
 export interface ItemReadsOptions {
   /** Of one call. */
   readonly timeoutMs: number;
-  readonly now: () => number;
+  readonly start: () => ReadStart;
   readonly keep: (read: ItemRead) => void;
 }
 
@@ -46,10 +55,16 @@ export class ItemReads {
     this.#options = options;
   }
 
-  /** Whether all of them were read. */
+  /** Whether all of them were read; false at once where they would not be in time. */
   async read(keys: readonly ItemKey[]): Promise<boolean> {
+    if (keys.length === 0) return true;
     if (!this.#outage.admits) return false;
-    const batches = new Set(keys.map((key) => this.#batches.get(keyText(key)) ?? this.#join(key)));
+    const batches = new Set<Batch>();
+    for (const key of keys) {
+      const batch = this.#batches.get(keyText(key)) ?? this.#join(key);
+      if (!batch) return false;
+      batches.add(batch);
+    }
     const outcomes = await Promise.all([...batches].map(({ done }) => done));
     return !outcomes.includes(false);
   }
@@ -59,9 +74,12 @@ export class ItemReads {
     this.#batches.delete(keyText(key));
   }
 
-  #join(key: ItemKey): Batch {
+  /** Undefined when so much is waiting that this would be read too late for whoever asks. */
+  #join(key: ItemKey): Batch | undefined {
     const last = this.#waiting.at(-1);
-    const batch = last !== undefined && last.keys.size < BATCH ? last : this.#open();
+    const hasRoom = last !== undefined && last.keys.size < BATCH;
+    if (!hasRoom && this.#waiting.length >= MOST_WAITING) return undefined;
+    const batch = hasRoom ? last : this.#open();
     batch.keys.set(keyText(key), key);
     this.#batches.set(keyText(key), batch);
     return batch;
@@ -84,13 +102,13 @@ export class ItemReads {
 
   async #call(batch: Batch): Promise<void> {
     this.#calls++;
-    const { timeoutMs, now, keep } = this.#options;
-    const readAt = now();
+    const { timeoutMs, start, keep } = this.#options;
+    const started = start();
     const items = await this.#outage.read(() =>
       batchGet(this.#source, [...batch.keys.values()], false, AbortSignal.timeout(timeoutMs)),
     );
     for (const [key, item] of items ?? []) {
-      keep({ key, item, readAt, outdated: this.#batches.get(key) !== batch });
+      keep({ ...started, key, item, outdated: this.#batches.get(key) !== batch });
     }
     for (const key of batch.keys.keys()) if (this.#batches.get(key) === batch) this.#batches.delete(key);
     this.#calls--;

@@ -13,7 +13,7 @@ import type { FindRequest, Found, Holder, RegistryReader, VipPrefixes } from './
 import { mayBeRegistered, namesAbove, type SuffixSet } from './suffixes.ts';
 
 export interface ReaderOptions {
-  /** How old what was read may be and still count as current. */
+  /** For how long what was read, or seen to be unchanged, counts as current. */
   readonly registryCacheMs: number;
   /** How old it may be and still answer when the table cannot be read. */
   readonly staleMaxMs: number;
@@ -21,6 +21,8 @@ export interface ReaderOptions {
   readonly budgetMs?: number;
   /** Told of every read that failed, also where what is known still answers. */
   readonly readFailed?: () => void;
+  /** Told when it is seen that something was committed, by whomever. */
+  readonly moved?: () => void;
   readonly now?: () => number;
 }
 
@@ -67,9 +69,12 @@ function orUnavailable(error: unknown): { readonly state: 'unavailable' } {
   throw error;
 }
 
-/** The reader over DynamoDB: eventually consistent reads, cached, all candidates of a question in one BatchGetItem. */
+/**
+ * The reader over DynamoDB: eventually consistent reads, all candidates of a question in one BatchGetItem, cached until
+ * something is committed.
+ */
 export function createDynamoDbReader(source: TableClient, given: ReaderOptions): CachingReader {
-  const options = { budgetMs: BUDGET_MS, readFailed: () => undefined, now: Date.now, ...given };
+  const options = { budgetMs: BUDGET_MS, readFailed: () => undefined, moved: () => undefined, now: Date.now, ...given };
   const outage = new Outage(options.now, options.readFailed);
   const cache = new ItemCache(source, outage, options);
   const pools = new PoolCache(source, outage, options);

@@ -6,16 +6,15 @@ import { transactItems } from './dynamodb-actions.ts';
 import { createMakeFindable } from './dynamodb-findable.ts';
 import { pause, Snapshot, type TableClient } from './dynamodb-snapshot.ts';
 import type { WriterOptions } from './dynamodb-writer.ts';
+import { nextResourceVersion } from './entry-revision.ts';
 import { PoolMismatchError } from './errors.ts';
+import { PENDING_MS } from './next-transaction.ts';
 import { NO_READS } from './reads.ts';
 import type { EntryState, StoredEntry } from './state.ts';
 import type { Rejection } from './writer.ts';
 
 /** What came of it. `changedMeanwhile`: somebody else writes the entry, and so sets it right. */
 export type Reapplied = { readonly kind: 'done' | 'changedMeanwhile' } | Rejection;
-
-/** As a writer has for its announced writes. */
-const PENDING_MS = 60_000;
 
 /** Brings all that belongs to one entry to what the entry says, as a write of several transactions. */
 class Reapplication {
@@ -58,7 +57,7 @@ class Reapplication {
 
   /** The entry in force is announced as if it were applied anew: others wait, and whoever finds it abandoned ends it. */
   async #again({ entry, resourceVersion }: StoredEntry): Promise<Reapplied> {
-    const next = String(Math.max(this.#now(), Number(resourceVersion) + 1));
+    const next = nextResourceVersion(resourceVersion, this.#now());
     const announced = { ...entry, metadata: { ...entry.metadata, resourceVersion: next } };
     const pending = { writeId: this.#writeId, until: this.#now() + PENDING_MS, entry: announced, superseded: [] };
     const begin: Action = { on: 'entry', ...this.#place, kind: 'begin', pending, expect: { resourceVersion } };

@@ -23,12 +23,16 @@ export function tooManySuffixes(claims: readonly HostClaim[], known: SuffixSet, 
   );
 }
 
+const octetsOfNumber = (number: string): number => Math.ceil(number.length / 2) + 1;
+
 /** As the store counts it. */
-function octetsOf({ S, N, B, M, L, NULL }: AttributeValue): number {
+export function octetsOf({ S, N, B, SS, NS, M, L, NULL }: AttributeValue): number {
   if (S !== undefined) return Buffer.byteLength(S);
-  if (N !== undefined) return Math.ceil(N.length / 2) + 1;
+  if (N !== undefined) return octetsOfNumber(N);
   if (B !== undefined) return B.length;
   if (NULL !== undefined) return 1;
+  if (SS !== undefined) return SS.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  if (NS !== undefined) return NS.reduce((sum, number) => sum + octetsOfNumber(number), 0);
   const inMap = Object.entries(M ?? {}).map(([name, value]) => 1 + Buffer.byteLength(name) + octetsOf(value));
   const inList = (L ?? []).map((value) => 1 + octetsOf(value));
   return [...inMap, ...inList].reduce((sum, octets) => sum + octets, 3);

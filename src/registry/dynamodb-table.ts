@@ -1,5 +1,3 @@
-import { hash } from 'node:crypto';
-import { QueryCommand } from '@aws-sdk/client-dynamodb';
 import type { ServiceEntry } from '../serviceentry/service-entry.ts';
 import type { RegisteredMesh } from '../table/registered-host.ts';
 import { orUnavailable } from './dynamodb-faults.ts';
@@ -7,24 +5,10 @@ import { decodeStored } from './dynamodb-items.ts';
 import { readPools } from './dynamodb-open.ts';
 import { queryPartition } from './dynamodb-partition.ts';
 import type { TableClient } from './dynamodb-snapshot.ts';
-import { CHANGES, ENTRIES } from './keys.ts';
+import { readVersion } from './dynamodb-version.ts';
+import { ENTRIES } from './keys.ts';
 import type { MeshSource } from './mesh-source.ts';
 import { registeredHosts } from './registered-mesh.ts';
-
-/** Of a digest: enough that no two states of the counters share it. */
-const VERSION_LENGTH = 16;
-
-/** All change counters in one Query: they fit into one page by far. Half a read unit, as it need not be consistent. */
-async function readVersion({ client, table }: TableClient, signal: AbortSignal): Promise<string> {
-  const command = new QueryCommand({
-    TableName: table,
-    KeyConditionExpression: 'pk = :changes',
-    ExpressionAttributeValues: { ':changes': { S: CHANGES } },
-  });
-  const { Items = [] } = await client.send(command, { abortSignal: signal });
-  const counters = Items.map((item) => `${item.sk?.S}=${item.commits?.N}`);
-  return hash('sha256', counters.join(), 'base64url').slice(0, VERSION_LENGTH);
-}
 
 async function readEntries(source: TableClient, signal: AbortSignal): Promise<ServiceEntry[]> {
   const entries: ServiceEntry[] = [];

@@ -13,7 +13,7 @@ export interface RevisionContext {
 const rfc3339 = (now: number): string => new Date(now).toISOString().replace(/\.\d{3}Z$/, 'Z');
 
 /** Opaque to clients, but it grows, also over a delete and a re-creation, so that an old one never matches again. */
-const nextResourceVersion = (current: string | undefined, now: number): string =>
+export const nextResourceVersion = (current: string | undefined, now: number): string =>
   String(Math.max(now, current === undefined ? 0 : Number(current) + 1));
 
 /** The fields of ObjectMeta that belong to whoever applies; the rest the registry writes. */

@@ -13,7 +13,7 @@ const LARGEST_TRANSACTION = 98;
 const MOST_HOST_OCTETS = 2.5 * 1024 * 1024;
 
 /** A writer that is still alive has finished or given up by then. */
-const PENDING_MS = 60_000;
+export const PENDING_MS = 60_000;
 
 /** The versions of an entry that its announced write may have begun to put in force. */
 const announced = (pending: PendingWrite | undefined): ServiceEntry[] =>

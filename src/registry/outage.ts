@@ -19,9 +19,14 @@ export class Outage {
     this.#failed = failed;
   }
 
+  /** Whether the store cannot be read, as far as is known. */
+  get isOn(): boolean {
+    return this.#failures >= FAILURES;
+  }
+
   /** Whether a read may start now. */
   get admits(): boolean {
-    if (this.#failures < FAILURES) return true;
+    if (!this.isOn) return true;
     // A clock that is set back must not end the probes.
     return this.#reads === 0 && Math.abs(this.#now() - this.#failedAt) >= PROBE_MS;
   }

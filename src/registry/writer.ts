@@ -7,7 +7,7 @@ export type Precondition =
   | { readonly kind: 'absent' }
   /** It is there, and, where given, unchanged since it was read. */
   | { readonly kind: 'present'; readonly resourceVersion?: string; readonly uid?: string }
-  /** If it is there, and the uid, where given, is its own, it is unchanged since it was read. */
+  /** If it is there, and the uid, where given, is its own, it is unchanged since it was read, or is what is wanted. */
   | { readonly kind: 'unmodified'; readonly resourceVersion: string; readonly uid?: string };
 
 export interface WriteOptions {

@@ -52,7 +52,8 @@ export function createQuerySide(queries: TableClient, settings: Settings, observ
   // What is read from an item that is about to expire is kept as long again: together, as long as is allowed.
   const registryCacheMs = cacheBytes === 0 ? settings.registryCacheMs : settings.registryCacheMs / 2;
   const readFailed = observers ? { readFailed: observers.registryReadFailed } : {};
-  const reader = createDynamoDbReader(queries, { registryCacheMs, staleMaxMs, ...readFailed });
+  const moved = () => cache?.forgetDecisions();
+  const reader = createDynamoDbReader(queries, { registryCacheMs, staleMaxMs, moved, ...readFailed });
   const forwarder = createForwarder({ ...settings, ...(observers ? { failed: observers.upstreamFailed } : {}) });
   const cache =
     cacheBytes === 0

@@ -47,6 +47,13 @@ describe('kubeconfig', () => {
     });
   });
 
+  it('says what signs for kubectl where a server asks for signatures, instead of a file that lets nobody in', async () => {
+    const words = ['--auth', 'iam', '--server', 'https://a1.execute-api.eu-west-1.amazonaws.com'];
+    const { stdout, stderr, exitCode } = await run(words, {});
+    expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 1 });
+    expect(stderr).toContain('kubectl does not sign: run "meshdoh proxy --server https://a1.execute-api');
+  });
+
   it('takes the only endpoint of a server without TLS of its own', async () => {
     const cwd = await startedFolder({ http: 'http://127.0.0.1:8053' });
     const { stdout } = await run(['-n', 'team'], { cwd });

@@ -281,6 +281,8 @@ describe('kubectl changes one entry', () => {
     const { code, out } = await kubectl('diff', '-f', await manifest('one', 8080));
     expect(code).toBe(1);
     expect(out).toContain('\n-    number: 80\n+    number: 8080\n');
+    // What does not happen has no version of its own.
+    expect(out).not.toMatch(/^[+-] +resourceVersion/m);
     expect((await kubectl('diff', '-f', await manifest('one', 80))).code).toBe(0);
   });
 

@@ -156,6 +156,36 @@ describe('a table that is held already', () => {
   });
 });
 
+describe('tables of many views', () => {
+  it('that are asked for at once are built one after the other', async () => {
+    let building = 0;
+    let most = 0;
+    const hosts: readonly never[] = [];
+    const mesh = {
+      pools: [],
+      get hosts() {
+        most = Math.max(most, ++building);
+        return hosts;
+      },
+    };
+    const many = new TableCache(
+      { version: async () => '1', read: async () => mesh },
+      { settings: { ...ANSWER_SETTINGS, pools: POOLS }, staleMaxMs: STALE_MAX_MS },
+    );
+    const views = Array.from({ length: 20 }, (_, at) => ({ ...DEFAULT_VIEW, namespace: `team-${at}` }));
+    const found = await Promise.all(
+      views.map(async (view) => {
+        const { body } = (await many.find(view, () => false)) ?? {};
+        building--;
+        return JSON.parse(gunzipSync(body ?? '').toString()).view.namespace;
+      }),
+    );
+    expect(found).toEqual(views.map(({ namespace }) => namespace));
+    // One is on its way to whoever asked while the next one is begun.
+    expect(most).toBeLessThanOrEqual(2);
+  });
+});
+
 describe('while the store cannot be read', () => {
   it('the last table is told for a bounded time, with its age', async () => {
     const { headers } = await ask();

@@ -48,8 +48,17 @@ async function watched(hosts: readonly string[] = [], budgetMs = 1200): Promise<
   return watch;
 }
 
-const keysOf = ({ input }: Call): number =>
-  (input as { RequestItems: Record<string, { Keys: unknown[] }> }).RequestItems[TABLE]?.Keys.length ?? 0;
+interface BatchInput {
+  readonly RequestItems: Record<string, { readonly Keys: readonly unknown[] }>;
+}
+
+/** How many items each read of items asked for; looks at the change counters are none. */
+const keysRead = (calls: readonly Call[]): number[] =>
+  calls
+    .filter(({ operation }) => operation === 'BatchGetItem')
+    .map(({ input }) => (input as unknown as BatchInput).RequestItems[TABLE]?.Keys.length ?? 0);
+
+const looks = (calls: readonly Call[]): number => calls.filter(({ operation }) => operation === 'Query').length;
 
 describe('PTR of an address', () => {
   it('costs and says the same for a VIP whose host the view may not see, one that is released, and one of nobody', async () => {
@@ -63,7 +72,7 @@ describe('PTR of an address', () => {
     for (const address of [hidden ?? '', released ?? '', '240.240.99.99']) {
       calls.length = 0;
       const holder = await reader.holderOf(address, OUTSIDER, AbortSignal.timeout(5_000));
-      costs.push({ holder, keys: calls.map(keysOf) });
+      costs.push({ holder, keys: keysRead(calls) });
     }
     expect(costs).toEqual(Array.from({ length: 3 }, () => ({ holder: { state: 'free', stale: false }, keys: [1, 1] })));
   });
@@ -74,7 +83,8 @@ describe('queries at the same time', () => {
     const { find, calls } = await watched(['one.internal']);
     const found = await Promise.all(Array.from({ length: 500 }, () => find('one.internal')));
     expect(new Set(found)).toEqual(new Set(['192.0.2.1']));
-    expect(calls.map(keysOf)).toEqual([1, 1]);
+    expect(keysRead(calls)).toEqual([1, 1]);
+    expect(looks(calls)).toBe(1);
   });
 
   it('for many names share a few reads of many', async () => {
@@ -87,7 +97,7 @@ describe('queries at the same time', () => {
       reader.find({ hosts: ['two.internal'], below }, DEFAULT_VIEW, AbortSignal.timeout(5_000)),
     );
     expect((await Promise.all(finds)).every(({ state }) => state === 'known')).toBe(true);
-    expect(calls.map(keysOf).reduce((sum, keys) => sum + keys, 0)).toBe(1_001);
+    expect(keysRead(calls).reduce((sum, keys) => sum + keys, 0)).toBe(1_001);
     expect(calls.length).toBeLessThanOrEqual(26);
   });
 
@@ -109,10 +119,11 @@ describe('queries at the same time', () => {
     const watch = await watched(['one.internal']);
     const { promise: gate, resolve: release } = Promise.withResolvers<undefined>();
     const { promise: answered, resolve: wasAnswered } = Promise.withResolvers<void>();
+    let reads = 0;
     const client = embeddedClient(watch.registry.db, {
       faults: {
-        async after(call) {
-          if (call.n === 2) {
+        async after({ operation }) {
+          if (operation === 'BatchGetItem' && ++reads === 2) {
             wasAnswered();
             await gate;
           }
@@ -168,7 +179,7 @@ describe('a table that cannot be read', () => {
     const watch = await watched(['one.internal'], 100);
     await watch.find('one.internal');
     watch.registry.clock.now += registryCacheMs;
-    watch.fault = dead;
+    watch.fault = () => ({ kind: 'internalError' });
     await watch.find('one.internal');
     await watch.find('one.internal');
     watch.calls.length = 0;
@@ -214,5 +225,82 @@ describe('a table that cannot be read', () => {
     const later = await Promise.all(Array.from({ length: 100 }, prefixes));
     expect(new Set(later.map((one) => JSON.stringify(one)))).toEqual(new Set([JSON.stringify(known)]));
     expect(watch.calls.length).toBe(1);
+  });
+});
+
+describe('a look at the change counters', () => {
+  const HOSTS = ['one.internal', 'two.internal'];
+
+  /** All hosts have been read once after nothing had been committed for a while. */
+  async function settled(): Promise<Watched> {
+    const watch = await watched(HOSTS);
+    for (let round = 0; round < 2; round++) {
+      for (const host of HOSTS) await watch.find(host);
+      watch.registry.clock.now += registryCacheMs;
+    }
+    watch.calls.length = 0;
+    return watch;
+  }
+
+  it('keeps every name current of which it shows that nothing was committed', async () => {
+    const watch = await settled();
+    for (const host of HOSTS) expect(await watch.find(host)).toBe('192.0.2.1');
+    expect([keysRead(watch.calls), looks(watch.calls)]).toEqual([[], 1]);
+    watch.registry.clock.now += registryCacheMs - 1;
+    await watch.find('one.internal');
+    expect(looks(watch.calls)).toBe(1);
+  });
+
+  it('is shared by all who ask at the same time', async () => {
+    const watch = await settled();
+    const found = await Promise.all(Array.from({ length: 500 }, (_, n) => watch.find(HOSTS[n % 2] ?? '')));
+    expect(new Set(found)).toEqual(new Set(['192.0.2.1']));
+    expect([keysRead(watch.calls), looks(watch.calls)]).toEqual([[], 1]);
+  });
+
+  it('that finds a commit has each name read again once it is asked for, those asked for together at once', async () => {
+    const watch = await settled();
+    await watch.registry.remove('e1');
+    const found = await Promise.all(HOSTS.map((host) => watch.find(host)));
+    expect(found).toEqual(['192.0.2.1', 'absent']);
+    expect([keysRead(watch.calls), looks(watch.calls)]).toEqual([[1, 2], 1]);
+  });
+
+  it('shows nothing of what was read right after a commit was seen: that read may have missed it', async () => {
+    const watch = await settled();
+    await watch.registry.remove('e1');
+    for (const host of HOSTS) await watch.find(host);
+    watch.registry.clock.now += registryCacheMs;
+    watch.calls.length = 0;
+    await watch.find('one.internal');
+    expect(keysRead(watch.calls)).toEqual([1, 1]);
+  });
+
+  it('that fails leaves names to be read one by one', async () => {
+    const watch = await settled();
+    watch.fault = ({ operation }) => (operation === 'Query' ? { kind: 'internalError' } : undefined);
+    expect(await watch.find('one.internal')).toBe('192.0.2.1');
+    expect(keysRead(watch.calls)).toEqual([1, 1]);
+  });
+
+  it('that cannot be made leaves what was known, marked stale, for as long as that is allowed', async () => {
+    const watch = await settled();
+    await watch.find('one.internal');
+    watch.fault = () => ({ kind: 'internalError' });
+    watch.registry.clock.now += 3_600_000 - 1;
+    expect(await watch.find('one.internal')).toBe('192.0.2.1, stale');
+    watch.registry.clock.now += 2;
+    expect(await watch.find('one.internal')).toBe('unavailable');
+  });
+
+  it('is not trusted for ever: what a person changed by hand moves no counter', async () => {
+    const watch = await settled();
+    for (let minutes = 0; minutes < 10; minutes++) {
+      await watch.find('one.internal');
+      watch.registry.clock.now += 60_000;
+    }
+    watch.calls.length = 0;
+    await watch.find('one.internal');
+    expect(keysRead(watch.calls)).toEqual([1, 1]);
   });
 });

@@ -1,32 +1,46 @@
-/** A process that runs with `--inspect`, asked to throw away what nothing holds any more. */
+/** A process that runs with `--inspect`. */
 export interface Inspector {
-  collectGarbage(): Promise<void>;
+  /** Octets that V8 holds for the program, buffers included, after all is thrown away that nothing holds any more. */
+  liveOctets(): Promise<number>;
   close(): void;
+}
+
+interface HeapUsage {
+  readonly usedSize: number;
+  /** Of array buffers. */
+  readonly backingStorageSize?: number;
 }
 
 /** `url` is the one that Node prints, `ws://…`. */
 export async function openInspector(url: string): Promise<Inspector> {
   const socket = new WebSocket(url);
-  const waiting = new Map<number, () => void>();
+  const waiting = new Map<number, (result: unknown) => void>();
   let last = 0;
   const { promise: opened, resolve, reject } = Promise.withResolvers<void>();
   socket.addEventListener('open', () => resolve());
   socket.addEventListener('error', () => reject(new Error(`no inspector at ${url}`)));
   socket.addEventListener('message', ({ data }) => {
-    const { id } = JSON.parse(String(data)) as { id?: number };
-    if (id !== undefined) waiting.get(id)?.();
+    const { id, result } = JSON.parse(String(data)) as { id?: number; result?: unknown };
+    if (id !== undefined) waiting.get(id)?.(result);
   });
   await opened;
+
+  function call(method: string): Promise<unknown> {
+    const { promise, resolve: done } = Promise.withResolvers<unknown>();
+    const id = ++last;
+    waiting.set(id, (result) => {
+      waiting.delete(id);
+      done(result);
+    });
+    socket.send(JSON.stringify({ id, method }));
+    return promise;
+  }
+
   return {
-    collectGarbage() {
-      const { promise, resolve: done } = Promise.withResolvers<void>();
-      const id = ++last;
-      waiting.set(id, () => {
-        waiting.delete(id);
-        done();
-      });
-      socket.send(JSON.stringify({ id, method: 'HeapProfiler.collectGarbage' }));
-      return promise;
+    async liveOctets() {
+      await call('HeapProfiler.collectGarbage');
+      const { usedSize, backingStorageSize = 0 } = (await call('Runtime.getHeapUsage')) as HeapUsage;
+      return usedSize + backingStorageSize;
     },
     close: () => socket.close(),
   };

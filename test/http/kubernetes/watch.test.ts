@@ -44,11 +44,7 @@ async function close(): Promise<void> {
   expect(api.faults).toEqual([]);
 }
 
-async function watch(
-  target: string,
-  accept = 'application/json',
-  agent: http.Agent | false = false,
-): Promise<Watch> {
+async function watch(target: string, accept = 'application/json', agent: http.Agent | false = false): Promise<Watch> {
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
   const request = http.get({ host: '127.0.0.1', port: server.port, path: target, agent, headers: { accept } });
   request.on('response', resolve).on('error', reject);
