@@ -34,12 +34,12 @@ export const run: Command = async (settings, io) => {
     capture = createCapture(settings, captureOptions(shim, log));
     await capture.start();
     log.info(`answering DNS at ${shim.addresses.map(socketText).join(', ')}; endpoints: ${originsOf(settings)}`);
-    const watchdog = await announce(shim, manager);
+    const watchdog = announce(shim, manager);
     const hup = reloadOnHangup(shim, io, log);
     await stopped;
     process.off('SIGHUP', hup);
     clearInterval(watchdog);
-    await manager.tell('STOPPING=1');
+    void manager.tell('STOPPING=1');
   } finally {
     // Capture first: from here on programs ask whom they asked before, and what they have asked is still answered.
     await capture?.stop();
@@ -78,12 +78,15 @@ async function originalServers(settings: ShimSettings): Promise<OriginalServers>
   return { servers: read.flatMap((reading) => (reading.ok ? [reading.value] : [])), search };
 }
 
-/** Four times within what the watchdog allows: a busy host may be late. And only while queries are answered: it is for the hang as much as for the crash. */
-async function announce(shim: Shim, manager: ServiceManager): Promise<NodeJS.Timeout | undefined> {
-  await manager.tell('READY=1');
+/**
+ * Four times within what the watchdog allows, since a busy host may be late; and only while queries are answered: it is
+ * for the hang as much as for the crash. Nobody waits for it to be heard: that may take a manager as long as it likes.
+ */
+function announce(shim: Shim, manager: ServiceManager): NodeJS.Timeout | undefined {
+  void manager.tell('READY=1');
   if (manager.watchdogMs === undefined) return undefined;
   return setInterval(async () => {
-    if (await shim.selfCheck()) await manager.tell('WATCHDOG=1');
+    if (await shim.selfCheck()) void manager.tell('WATCHDOG=1');
   }, manager.watchdogMs / 4);
 }
 

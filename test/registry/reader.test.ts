@@ -12,6 +12,8 @@ interface Watched {
   readonly registry: TestRegistry;
   readonly reader: CachingReader;
   readonly calls: Call[];
+  /** How often the reader told that something was committed. */
+  readonly moves: () => number;
   fault: (call: Call) => Fault | undefined | Promise<Fault | undefined>;
   /** How a host is found now: its address, or why not. */
   find(host: string, signal?: AbortSignal): Promise<string>;
@@ -32,12 +34,17 @@ async function watched(hosts: readonly string[] = [], budgetMs = 1200): Promise<
     return watch.fault(call);
   };
   const client = embeddedClient(registry.db, { faults: { before }, maxAttempts: 1 });
-  const options = { registryCacheMs, staleMaxMs: 3_600_000, budgetMs, now: () => registry.clock.now };
+  let moves = 0;
+  const moved = () => {
+    moves++;
+  };
+  const options = { registryCacheMs, staleMaxMs: 3_600_000, budgetMs, moved, now: () => registry.clock.now };
   const reader = createDynamoDbReader({ client, table: TABLE }, options);
   const watch: Watched = {
     registry,
     reader,
     calls,
+    moves: () => moves,
     fault: () => undefined,
     async find(host, signal = AbortSignal.timeout(5_000)) {
       const found = await reader.find({ hosts: [host] }, DEFAULT_VIEW, signal);
@@ -245,7 +252,7 @@ describe('a look at the change counters', () => {
   it('keeps every name current of which it shows that nothing was committed', async () => {
     const watch = await settled();
     for (const host of HOSTS) expect(await watch.find(host)).toBe('192.0.2.1');
-    expect([keysRead(watch.calls), looks(watch.calls)]).toEqual([[], 1]);
+    expect([keysRead(watch.calls), looks(watch.calls), watch.moves()]).toEqual([[], 1, 0]);
     watch.registry.clock.now += registryCacheMs - 1;
     await watch.find('one.internal');
     expect(looks(watch.calls)).toBe(1);
@@ -264,6 +271,7 @@ describe('a look at the change counters', () => {
     const found = await Promise.all(HOSTS.map((host) => watch.find(host)));
     expect(found).toEqual(['192.0.2.1', 'absent']);
     expect([keysRead(watch.calls), looks(watch.calls)]).toEqual([[1, 2], 1]);
+    expect(watch.moves()).toBe(1);
   });
 
   it('shows nothing of what was read right after a commit was seen: that read may have missed it', async () => {

@@ -5,7 +5,7 @@
  *
  * In a minute in all, for every change:
  *
- *     node test/soak/serve.ts --seconds 25 --warm-up 15 --entries 1000 --rate 500 --resident-growth 10
+ *     node test/soak/serve.ts --seconds 25 --warm-up 8 --entries 1000 --rate 500 --growth 3 --resident-growth 10
  */
 
 import { once } from 'node:events';
@@ -20,7 +20,7 @@ import { ensureCertificate } from '../../src/cli/certificate.ts';
 import { type Clients, openClients } from './clients.ts';
 import { type Inspector, openInspector } from './inspector.ts';
 import { askAtRate, type Tally } from './open-loop.ts';
-import { everyHost, hostName, mixture } from './questions.ts';
+import { everyQuestion, hostName, mixture } from './questions.ts';
 import { growthPerMinute, type Sample } from './trend.ts';
 
 const { values } = parseArgs({
@@ -125,8 +125,8 @@ async function startServer(folder: string, upstream: string): Promise<Running> {
 }
 
 async function load({ all }: Clients, server: Running): Promise<{ tallies: Tally[]; memory: Memory }> {
-  const everything = await askAtRate(all, everyHost(entries)[Symbol.iterator](), { perSecond });
-  print(`${everything.asked} queries, one for each host: ${everything.errors.length} errors`);
+  const everything = await askAtRate(all, everyQuestion(entries), { perSecond });
+  print(`${everything.asked} queries, each once: ${everything.errors.length} errors`);
   const warmUp = await askAtRate(all, mixture(entries), { perSecond, seconds: warmUpSeconds });
   print(`${warmUp.asked} queries to warm up: ${warmUp.errors.length} errors`);
   const measuring = new AbortController();

@@ -27,7 +27,7 @@ const STATE_ROOT = '/var/lib/';
  */
 export function serviceUnit(content: UnitContent): string {
   const { node, script, settingsFile, user, stateDir, netAdmin, lowPort, nftCapture } = content;
-  const run = `${node} --max-old-space-size=96 ${script}`;
+  const run = `${node} --max-semi-space-size=4 --max-old-space-size=96 ${script}`;
   const capabilities = [...(netAdmin ? ['CAP_NET_ADMIN'] : []), ...(lowPort ? ['CAP_NET_BIND_SERVICE'] : [])].join(' ');
   const state = stateDir.startsWith(STATE_ROOT)
     ? `StateDirectory=${stateDir.slice(STATE_ROOT.length)}`
