@@ -145,7 +145,8 @@ describe('the table of the mesh', () => {
     const timers = { serial: 1, refresh: 1, retry: 1, expire: 1, minimum: 30 };
     const absent = { rcode: 3, authorities: [{ type: 'SOA' as const, ...soa, ...timers }] };
     doh.respond = () => absent;
-    const { ask } = await startShim(closers, { endpoints: [doh], conf: 'table-interval = 1s' });
+    const { shim, ask } = await startShim(closers, { endpoints: [doh], conf: 'table-interval = 1s' });
+    await eventually(() => shim.status().table.state === 'known', 3_000);
     expect(rcodeIn(await ask('late.internal'))).toBe('NXDOMAIN');
     doh.table = meshTable([vipHost('late.internal', '240.240.1.1')]);
     doh.respond = () => ({ answers: [{ type: 'A', owner: name('late.internal'), ttl: 300, address: '240.240.1.1' }] });
