@@ -3,9 +3,9 @@ import { elementsOf } from '../../src/shim/vips/elements.ts';
 import { vipListeners } from '../../src/shim/vips/listeners.ts';
 import { wholeTable } from '../../src/shim/vips/ruleset.ts';
 import { resolvedTargets } from '../../src/shim/vips/targets.ts';
-import type { MeshTable } from '../../src/table/mesh-table.ts';
 import { must, type Running } from '../../test/netns/commands.ts';
 import { ENDPOINT, Network } from '../../test/netns/network.ts';
+import { meshTable, tableHost } from '../../test/shim/vips/mesh.ts';
 
 export const ECHO_PORT = 9000;
 export const IPERF_PORT = 5201;
@@ -22,33 +22,13 @@ export interface Carrier {
 const here = import.meta.dirname;
 const node = (file: string, ...args: string[]): string[] => [process.execPath, join(here, file), ...args];
 
-const table = (): MeshTable => ({
-  schemaVersion: 1,
-  view: {
-    namespace: 'default',
-    searchDomains: [],
-    clusterDomain: 'cluster.local',
-    families: ['ipv4'],
-    vips: true,
-    forwardUnknown: true,
-  },
-  negativeTtl: 30,
-  privateZones: [],
-  pools: [{ ipv4: '240.240.0.0/16', ipv6: '2001:2::/48' }],
-  hosts: [
-    {
-      host: 'echo.example',
-      namespace: 'default',
-      owned: true,
-      addresses: ['240.240.0.1'],
-      vip: { ipv4: '240.240.0.1', ipv6: '2001:2::1' },
-      resolution: 'STATIC',
-      ttl: 300,
+const table = () =>
+  meshTable([
+    tableHost({
       ports: [ECHO_PORT, IPERF_PORT].map((number) => ({ name: `tcp-${number}`, number, protocol: 'TCP' })),
       endpoints: [{ address: ENDPOINT.v4 }],
-    },
-  ],
-});
+    }),
+  ]);
 
 async function loadRules(network: Network): Promise<void> {
   const mesh = table();

@@ -2,7 +2,8 @@ import { performance } from 'node:perf_hooks';
 import { applyNft } from '../../src/shim/capture/nft-command.ts';
 import { NftSession } from '../../src/shim/vips/nft-session.ts';
 import { VipForwarding } from '../../src/shim/vips/vip-forwarding.ts';
-import type { MeshTable, TableHost } from '../../src/table/mesh-table.ts';
+import type { TableHost } from '../../src/table/mesh-table.ts';
+import { meshTable, tableHost } from '../../test/shim/vips/mesh.ts';
 import { median, print } from '../measure/report.ts';
 
 /**
@@ -14,34 +15,14 @@ const CHANGES = 50;
 
 const host = (index: number, endpoint: string): TableHost => {
   const ipv4 = `240.240.${1 + (index >> 8)}.${index & 255}`;
-  return {
+  return tableHost({
     host: `host-${index}.example`,
-    namespace: 'default',
-    owned: true,
     addresses: [ipv4],
     vip: { ipv4, ipv6: `2001:2::${(index + 1).toString(16)}` },
-    resolution: 'STATIC',
-    ttl: 300,
     ports: [{ name: 'tcp', number: 9000, protocol: 'TCP' }],
     endpoints: [{ address: endpoint }],
-  };
+  });
 };
-
-const tableOf = (hosts: readonly TableHost[]): MeshTable => ({
-  schemaVersion: 1,
-  view: {
-    namespace: 'default',
-    searchDomains: [],
-    clusterDomain: 'cluster.local',
-    families: ['ipv4'],
-    vips: true,
-    forwardUnknown: true,
-  },
-  negativeTtl: 30,
-  privateZones: [],
-  pools: [{ ipv4: '240.240.0.0/16', ipv6: '2001:2::/48' }],
-  hosts,
-});
 
 const collect = globalThis.gc ?? (() => undefined);
 const resident = (): number => {
@@ -58,7 +39,7 @@ const timed = async (work: Promise<void>): Promise<void> => {
 };
 
 const hosts = Array.from({ length: count }, (_, index) => host(index, `10.${index >> 8}.${index & 255}.7`));
-const table = tableOf(hosts);
+const table = meshTable(hosts);
 const before = resident();
 const vips = new VipForwarding({
   nft: {
@@ -78,7 +59,7 @@ await vips.update(table);
 const fillMs = nftMs[0];
 nftMs.length = 0;
 for (let change = 0; change < CHANGES; change++) {
-  await vips.update(tableOf([host(0, `10.200.0.${change + 1}`), ...hosts.slice(1)]), new Set(['host-0.example']));
+  await vips.update(meshTable([host(0, `10.200.0.${change + 1}`), ...hosts.slice(1)]), new Set(['host-0.example']));
 }
 print(JSON.stringify({ fillMs, changeMs: median(nftMs), grownOctets: resident() - before }));
 await vips.stop();
