@@ -52,6 +52,7 @@ const vips = new VipForwarding({
   lookUp: async () => ({ ipv4: undefined, ipv6: undefined, ttl: 0 }),
   known: new Map(),
   remember: () => undefined,
+  counters: async () => [],
   log: print,
   now: () => performance.now(),
 });

@@ -193,7 +193,7 @@ export class Shim {
 
   #pages() {
     return {
-      metrics: () => this.metrics.text(this.#gauges()),
+      metrics: async () => this.metrics.text([...this.#gauges(), ...((await this.#vips?.counters()) ?? [])]),
       health: async () => {
         const ok = await this.selfCheck();
         return { ok, body: { answers: ok, ...this.status(), ...this.#options.more?.() } };

@@ -5,7 +5,7 @@ import type { SocketAddress } from './socket-address.ts';
 
 export interface StatusPages {
   /** In the text format of Prometheus. */
-  metrics(): string;
+  metrics(): Promise<string>;
   /** `ok`: queries are answered. */
   health(): Promise<{ readonly ok: boolean; readonly body: object }>;
 }
@@ -37,7 +37,7 @@ export async function startStatusServer({ address, port }: SocketAddress, pages:
 
 async function page(pages: StatusPages, path: string): Promise<{ status: number; text: string; type?: string }> {
   if (path === '/metrics')
-    return { status: 200, text: pages.metrics(), type: 'text/plain; version=0.0.4; charset=utf-8' };
+    return { status: 200, text: await pages.metrics(), type: 'text/plain; version=0.0.4; charset=utf-8' };
   if (path !== '/healthz') return { status: 404, text: 'known are /metrics and /healthz\n' };
   const { ok, body } = await pages.health();
   return { status: ok ? 200 : 503, text: `${JSON.stringify(body)}\n`, type: 'application/json' };

@@ -1,5 +1,6 @@
 import type { MeshTable } from '../table/mesh-table.ts';
 import type { Log } from './log.ts';
+import type { Gauge } from './metrics.ts';
 import type { ShimSettings } from './settings.ts';
 import type { AskOutside } from './vips/look-up.ts';
 
@@ -16,6 +17,8 @@ export interface VipCarrier {
   /** Before a virtual IP of this host is answered; undefined: not a host whose connections are carried here. */
   ready(host: string): Promise<Reachable | undefined>;
   state(): { readonly kind: string };
+  /** What was carried, and refused, so far. */
+  counters(): Promise<readonly Gauge[]>;
   stop(): Promise<void>;
 }
 

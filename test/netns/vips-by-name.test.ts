@@ -76,6 +76,7 @@ beforeAll(async () => {
     'nsenter',
     'systemd-notify',
     'useradd',
+    'curl',
   );
   network = await Network.create();
   await network.startResolver(
@@ -158,6 +159,16 @@ describe('two services on one port, told apart by name alone', () => {
     expect(stdout).toMatch(/^ADDRESS +PORT +PROTOCOL +DESTINATION +ENDPOINTS +PACKETS +BYTES\n/);
     const line = stdout.split('\n').find((one) => one.includes(`outbound|${PORT}||${FIRST_NAME}`));
     expect(line).toMatch(new RegExp(`^240\\.240\\.\\S+ +9000 +TCP +\\S+ +${ENDPOINT.v4}:9000 +[1-9]\\d* +[1-9]\\d*$`));
+  });
+});
+
+describe('the metrics of the shim', () => {
+  it('count what went to a VIP', async () => {
+    const { stdout } = await vm.run('curl', '-s', 'http://127.0.0.1:15054/metrics');
+    expect(stdout).toMatch(
+      /^meshdoh_shim_vip_packets_total\{address="240\.240\.[\d.]+",protocol="TCP",port="9000"\} [1-9]/m,
+    );
+    expect(stdout).toMatch(/^meshdoh_shim_vip_refused_packets_total \d+$/m);
   });
 });
 

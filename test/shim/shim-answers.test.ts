@@ -187,6 +187,7 @@ describe('virtual IPs', () => {
         return ready(host);
       },
       state: () => ({ kind: 'on' }),
+      counters: async () => [],
       stop: async () => undefined,
     };
     return { updates, asked, openVips: async () => carrier };

@@ -49,7 +49,7 @@ describe('the service manager', () => {
 
 describe('the pages for whoever watches', () => {
   const pages = {
-    metrics: () => 'a_metric 1\n',
+    metrics: async () => 'a_metric 1\n',
     health: async () => ({ ok: false, body: { answers: false } }),
   };
 

@@ -1,4 +1,5 @@
 import { applyNft } from '../capture/nft-command.ts';
+import { vipCounterReader } from './listener-counters.ts';
 import { type AskOutside, lookUpWith } from './look-up.ts';
 import { NftSession } from './nft-session.ts';
 import { addRoutes, removeRoutes } from './routes.ts';
@@ -33,6 +34,7 @@ export async function createVipForwarding({ stateDir, askOutside, log }: VipOpti
     lookUp: lookUpWith(askOutside),
     known: names,
     remember: memory.remember,
+    counters: vipCounterReader(() => performance.now()),
     log,
     now: () => performance.now(),
   });

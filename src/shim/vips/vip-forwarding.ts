@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { MeshTable } from '../../table/mesh-table.ts';
+import type { Gauge } from '../metrics.ts';
 import {
   changeCommands,
   changesBetween,
@@ -33,6 +34,7 @@ export interface VipForwardingOptions {
   readonly known: ReadonlyMap<string, readonly string[]>;
   /** Told of what the next run should know. */
   readonly remember: (memory: VipMemory) => void;
+  readonly counters: () => Promise<readonly Gauge[]>;
   readonly log: (line: string) => void;
   /** Monotonic, in milliseconds. */
   readonly now: () => number;
@@ -134,6 +136,10 @@ export class VipForwarding {
       kind: 'on',
       listeners: [...this.#hosts.values()].reduce((sum, { listeners }) => sum + listeners.length, 0),
     };
+  }
+
+  counters(): Promise<readonly Gauge[]> {
+    return this.#options.counters();
   }
 
   async stop(): Promise<void> {

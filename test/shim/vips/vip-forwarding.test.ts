@@ -40,6 +40,7 @@ class Host {
       remember: (memory) => {
         this.memory = memory;
       },
+      counters: async () => [],
       log: (line) => void this.logged.push(line),
       now: () => Date.now(),
     };
