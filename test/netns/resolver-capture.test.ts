@@ -4,7 +4,7 @@ import { buildShim } from '../../src/shim/build.mjs';
 import { millisecondsUntil, need, type Outcome, run, sleep, until } from './commands.ts';
 import { ELSEWHERE, Network, RESOLVER } from './network.ts';
 import { ServiceStandIn } from './service-stand-in.ts';
-import { VmHost } from './vm-host.ts';
+import { NODE, VmHost } from './vm-host.ts';
 
 const STAND_IN = join(import.meta.dirname, 'stand-in-shim.ts');
 const RESOLV_CONF = `# of the network\nnameserver ${RESOLVER.v4}\nsearch corp.example\noptions timeout:1 attempts:1\n`;
@@ -38,8 +38,7 @@ afterEach(async () => {
   service = undefined;
 });
 
-const shim = (command: string, ...flags: string[]): Promise<Outcome> =>
-  vm.run(process.execPath, PROGRAM, command, ...flags);
+const shim = (command: string, ...flags: string[]): Promise<Outcome> => vm.run(NODE, PROGRAM, command, ...flags);
 const INSTALL = ['--endpoint', 'https://doh.example/dns-query', '--route', '.=system', '--vips', 'off'];
 const SETTINGS = {
   capture: 'resolver',

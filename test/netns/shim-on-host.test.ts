@@ -5,7 +5,7 @@ import { need, type Outcome, type Running, sleep, until } from './commands.ts';
 import { Endpoint } from './endpoint.ts';
 import { ELSEWHERE, Network, RESOLVER } from './network.ts';
 import { ServiceStandIn } from './service-stand-in.ts';
-import { VmHost } from './vm-host.ts';
+import { NODE, VmHost } from './vm-host.ts';
 
 const VIP = /^240\.240\.\d+\.\d+$/;
 const BACK_MS = 30_000;
@@ -38,8 +38,7 @@ afterAll(async () => {
   await network?.remove();
 });
 
-const shim = (command: string, ...flags: string[]): Promise<Outcome> =>
-  vm.run(process.execPath, PROGRAM, command, ...flags);
+const shim = (command: string, ...flags: string[]): Promise<Outcome> => vm.run(NODE, PROGRAM, command, ...flags);
 const flags = () => [
   ...['--endpoint', endpoint.url, '--ca-file', '/etc/meshdoh/ca.pem', '--token-file', '/etc/meshdoh/token'],
   ...['--route', '.=system', '--table-interval', '1s'],

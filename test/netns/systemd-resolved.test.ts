@@ -5,7 +5,7 @@ import { millisecondsUntil, must, need, type Outcome, Running, sleep, until } fr
 import { Network, RESOLVER } from './network.ts';
 import { ServiceStandIn } from './service-stand-in.ts';
 import { LOOPBACK } from './shim-in-vm.ts';
-import { VmHost } from './vm-host.ts';
+import { NODE, VmHost } from './vm-host.ts';
 
 const STAND_IN = join(import.meta.dirname, 'stand-in-shim.ts');
 const DROP_IN = '/run/systemd/resolved.conf.d/90-meshdoh-shim.conf';
@@ -77,8 +77,7 @@ afterAll(async () => {
   await network?.remove();
 });
 
-const shim = (command: string, ...flags: string[]): Promise<Outcome> =>
-  vm.run(process.execPath, PROGRAM, command, ...flags);
+const shim = (command: string, ...flags: string[]): Promise<Outcome> => vm.run(NODE, PROGRAM, command, ...flags);
 const INSTALL = ['--endpoint', 'https://doh.example/dns-query', '--route', '.=system', '--vips', 'off'];
 
 async function whoami(...more: string[]): Promise<string> {

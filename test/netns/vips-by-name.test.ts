@@ -6,7 +6,7 @@ import { must, need, type Outcome, run, sleep, until } from './commands.ts';
 import { Endpoint } from './endpoint.ts';
 import { ELSEWHERE, ENDPOINT, Network, RESOLVER } from './network.ts';
 import { ServiceStandIn } from './service-stand-in.ts';
-import { VmHost } from './vm-host.ts';
+import { NODE, VmHost } from './vm-host.ts';
 
 const PORT = 9000;
 const PROGRAM = '/usr/local/lib/meshdoh-shim.mjs';
@@ -123,7 +123,7 @@ afterAll(async () => {
   await network?.remove();
 });
 
-const shim = (...command: string[]): Promise<Outcome> => vm.run(process.execPath, PROGRAM, ...command);
+const shim = (...command: string[]): Promise<Outcome> => vm.run(NODE, PROGRAM, ...command);
 
 describe('two services on one port, told apart by name alone', () => {
   it('need no more on the host than an installed shim', async () => {

@@ -5,6 +5,9 @@ import type { Network } from './network.ts';
 
 const PROJECT = join(import.meta.dirname, '../..');
 
+/** Node inside the VM, where services see it wherever the project is. */
+export const NODE = '/usr/local/lib/node-of-the-vm';
+
 /**
  * The operating system of the VM: this machine's own files under a layer that takes all changes, so that what is
  * installed there leaves the machine as it is.
@@ -26,6 +29,8 @@ export class VmHost {
 mount -t overlay overlay -o lowerdir=/,upperdir=${layers.upper},workdir=${layers.work} ${root}
 for each in /proc /dev ${PROJECT}; do mkdir -p ${root}$each; mount --rbind $each ${root}$each; done
 mount -t tmpfs tmpfs ${root}/run
+touch ${root}${NODE}
+mount --bind ${process.execPath} ${root}${NODE}
 echo mounted
 exec chroot ${root} sleep infinity`;
     const holder = await network.start('vm', ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', script]);
