@@ -4,9 +4,9 @@ import { buildShim } from '../../src/shim/build.mjs';
 import { millisecondsUntil, need, type Outcome, run, sleep, until } from './commands.ts';
 import { ELSEWHERE, Network, RESOLVER } from './network.ts';
 import { ServiceStandIn } from './service-stand-in.ts';
-import { NODE, VmHost } from './vm-host.ts';
+import { inVm, NODE, VmHost } from './vm-host.ts';
 
-const STAND_IN = join(import.meta.dirname, 'stand-in-shim.ts');
+const STAND_IN = inVm('stand-in-shim.ts');
 const RESOLV_CONF = `# of the network\nnameserver ${RESOLVER.v4}\nsearch corp.example\noptions timeout:1 attempts:1\n`;
 const BACK_MS = 5000;
 const HEALED_MS = 30_000;
@@ -48,7 +48,7 @@ const SETTINGS = {
   stateDir: '/var/lib/meshdoh',
 };
 const startService = async () => {
-  service = await ServiceStandIn.start(vm, [process.execPath, STAND_IN, JSON.stringify(SETTINGS)]);
+  service = await ServiceStandIn.start(vm, [NODE, STAND_IN, JSON.stringify(SETTINGS)]);
   return service;
 };
 

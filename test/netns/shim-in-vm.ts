@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import type { CaptureSettings } from '../../src/shim/capture/capture.ts';
 import { Running } from './commands.ts';
-import type { VmHost } from './vm-host.ts';
+import { inVm, NODE, type VmHost } from './vm-host.ts';
 
 export const SHIM_UID = 1053;
-const STAND_IN = join(import.meta.dirname, 'stand-in-shim.ts');
+const STAND_IN = inVm('stand-in-shim.ts');
 
 export const LOOPBACK = [
   { address: '127.0.0.1', port: 15053 },
@@ -31,7 +31,7 @@ export const asShim = (...command: string[]): string[] =>
 
 /** Runs it in the VM until it is ready. */
 export async function startStandIn(vm: VmHost, settings: CaptureSettings, { root = false } = {}): Promise<Running> {
-  const command = [process.execPath, STAND_IN, JSON.stringify(settings)];
+  const command = [NODE, STAND_IN, JSON.stringify(settings)];
   const [nsenter, ...args] = vm.enter(...(root ? command : asShim(...command)));
   const shim = new Running(nsenter, args);
   await shim.says('ready: ');

@@ -5,9 +5,9 @@ import { millisecondsUntil, must, need, type Outcome, Running, sleep, until } fr
 import { Network, RESOLVER } from './network.ts';
 import { ServiceStandIn } from './service-stand-in.ts';
 import { LOOPBACK } from './shim-in-vm.ts';
-import { NODE, VmHost } from './vm-host.ts';
+import { inVm, NODE, VmHost } from './vm-host.ts';
 
-const STAND_IN = join(import.meta.dirname, 'stand-in-shim.ts');
+const STAND_IN = inVm('stand-in-shim.ts');
 const DROP_IN = '/run/systemd/resolved.conf.d/90-meshdoh-shim.conf';
 const SETTINGS = { capture: 'resolver', listen: LOOPBACK, bridges: [], exemptUsers: [], stateDir: '/var/lib/meshdoh' };
 const BACK_MS = 5000;
@@ -92,7 +92,7 @@ describe('resolver capture of a host with systemd-resolved', () => {
   });
 
   it('captures by a drop-in that names one server, over UDP and TCP, and leaves /etc/resolv.conf alone', async () => {
-    service = await ServiceStandIn.start(vm, [process.execPath, STAND_IN, JSON.stringify(SETTINGS)]);
+    service = await ServiceStandIn.start(vm, [NODE, STAND_IN, JSON.stringify(SETTINGS)]);
     expect(await until(async () => (await whoami()) === '"shim"', 5000), service.output + resolved.output).toBe(true);
     expect(await whoami('+tcp')).toBe('"shim"');
     expect(await vm.read(DROP_IN)).toBe('[Resolve]\nDNS=\nDNS=127.0.0.1:15053\nDomains=~.\n');

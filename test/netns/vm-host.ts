@@ -7,6 +7,10 @@ const PROJECT = join(import.meta.dirname, '../..');
 
 /** Node inside the VM, where services see it wherever the project is. */
 export const NODE = '/usr/local/lib/node-of-the-vm';
+/** The project inside the VM, where every user sees it. */
+const PROJECT_IN_VM = '/srv/meshdoh';
+/** A file of these tests, as programs of the VM name it. */
+export const inVm = (file: string): string => join(PROJECT_IN_VM, 'test/netns', file);
 
 /**
  * The operating system of the VM: this machine's own files under a layer that takes all changes, so that what is
@@ -27,7 +31,9 @@ export class VmHost {
     for (const folder of [root, layers.upper, layers.work]) await mkdir(folder, { recursive: true });
     const script = `set -e
 mount -t overlay overlay -o lowerdir=/,upperdir=${layers.upper},workdir=${layers.work} ${root}
-for each in /proc /dev ${PROJECT}; do mkdir -p ${root}$each; mount --rbind $each ${root}$each; done
+for each in /proc /dev; do mkdir -p ${root}$each; mount --rbind $each ${root}$each; done
+mkdir -p ${root}${PROJECT_IN_VM}
+mount --rbind ${PROJECT} ${root}${PROJECT_IN_VM}
 mount -t tmpfs tmpfs ${root}/run
 touch ${root}${NODE}
 mount --bind ${process.execPath} ${root}${NODE}
