@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildShim } from '../../src/shim/build.mjs';
 import { millisecondsUntil, need, type Outcome, run, sleep, until } from './commands.ts';

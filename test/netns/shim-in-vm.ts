@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { CaptureSettings } from '../../src/shim/capture/capture.ts';
 import { Running } from './commands.ts';
 import { inVm, NODE, type VmHost } from './vm-host.ts';

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildShim } from '../../src/shim/build.mjs';
 import { millisecondsUntil, must, need, type Outcome, Running, sleep, until } from './commands.ts';
