@@ -38,7 +38,9 @@ export class ServiceStandIn {
     const notified = new Running(nsenter, args);
     await until(async () => (await vm.run('test', '-S', socket)).code === 0, 5000);
     const service = new ServiceStandIn(vm, unit, notified, socket, execStart);
-    service.#ended = Promise.all([service.#supervise(), service.#watchPaths()]).then(() => undefined);
+    const watching = Promise.withResolvers<void>();
+    service.#ended = Promise.all([service.#supervise(), service.#watchPaths(watching.resolve)]).then(() => undefined);
+    await watching.promise;
     await until(() => service.#main !== undefined && notified.output.includes('READY=1'), 15_000);
     return service;
   }
@@ -103,13 +105,14 @@ export class ServiceStandIn {
     }
   }
 
-  /** The path unit and the service that it starts. */
-  async #watchPaths(): Promise<void> {
+  /** The path unit and the service that it starts. `watching` is told once no change goes unseen. */
+  async #watchPaths(watching: () => void): Promise<void> {
     const units = ['path', 'service'].map((kind) => this.#vm.read(`${UNITS}/meshdoh-shim-resolver.${kind}`));
     const [path, service] = (await Promise.all(units).catch(() => [])).map(parseUnit);
-    if (path === undefined || service === undefined) return;
+    if (path === undefined || service === undefined) return watching();
     const look = () => Promise.all((path.get('PathChanged') ?? []).map((one) => this.#identity(one)));
     let seen = String(await look());
+    watching();
     while (this.#wanted) {
       await sleep(4 * POLL_MS);
       const now = String(await look());
@@ -120,7 +123,7 @@ export class ServiceStandIn {
 
   /** Changes when the file is written or replaced. */
   async #identity(path: string): Promise<string> {
-    return (await this.#vm.run('stat', '-c', '%i %Y %Z', path)).stdout;
+    return (await this.#vm.run('stat', '-c', '%i %y %z', path)).stdout;
   }
 
   get #watchdogMs(): number {
