@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
-import { parseTable } from '../table/parse-table.ts';
 import { ADMIN_TIMEOUT_MS } from './admin-client.ts';
 import { addConnectionOptions, type ConnectionOptions, findConnection } from './connection.ts';
-import { CommandFailure, reporting } from './failure.ts';
+import { reporting } from './failure.ts';
 import { haproxyConfiguration } from './haproxy-configuration.ts';
 import { type Io, processIo } from './io.ts';
+import { namespaceTable } from './namespace-table.ts';
 import { withOperationsClient } from './operations-client.ts';
 import { DEFAULT_NAMESPACE } from './target.ts';
 import { verb } from './verb.ts';
@@ -24,11 +24,9 @@ function resolverAddress(value: string, earlier: readonly string[]): readonly st
 }
 
 async function exportHaproxy({ namespace, resolver, ...options }: ExportOptions, io: Io): Promise<void> {
-  await withOperationsClient(await findConnection(options, io), async ({ ask }) => {
-    const target = `/v1/table?${new URLSearchParams({ namespace })}`;
-    const read = parseTable(JSON.stringify(await ask<unknown>({ method: 'GET', target })));
-    if (!read.ok) throw new CommandFailure(`the server's table cannot be used: ${read.reason}`);
-    const { text, omitted } = haproxyConfiguration(read.table, { resolvers: resolver });
+  await withOperationsClient(await findConnection(options, io), async (client) => {
+    const table = await namespaceTable(client, namespace);
+    const { text, omitted } = haproxyConfiguration(table, { resolvers: resolver });
     io.stdout.write(text);
     for (const line of omitted) io.stderr.write(`left out: ${line}\n`);
   });

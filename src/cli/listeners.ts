@@ -1,11 +1,13 @@
 import { type Command, Option } from 'commander';
+import { listenText } from '../settings/listen-address.ts';
+import { destinationOf } from '../shim/vips/listeners.ts';
 import type { MeshTable, TableHost } from '../table/mesh-table.ts';
-import { parseTable } from '../table/parse-table.ts';
 import { targetsOf } from '../table/table-endpoints.ts';
 import { ADMIN_TIMEOUT_MS } from './admin-client.ts';
 import { addConnectionOptions, type ConnectionOptions, findConnection } from './connection.ts';
-import { CommandFailure, reporting } from './failure.ts';
+import { reporting } from './failure.ts';
 import { type Io, processIo } from './io.ts';
+import { namespaceTable } from './namespace-table.ts';
 import { formatValue } from './object-output.ts';
 import { withOperationsClient } from './operations-client.ts';
 import { formatTable } from './table-output.ts';
@@ -28,9 +30,6 @@ export interface Listener {
   readonly endpoints: readonly string[];
 }
 
-const at = (address: string, port: number): string =>
-  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-
 function listenersOf(host: TableHost, { view }: MeshTable): Listener[] {
   const { vip } = host;
   if (!vip) return [];
@@ -39,9 +38,10 @@ function listenersOf(host: TableHost, { view }: MeshTable): Listener[] {
       address: vip[family],
       port: port.number,
       protocol: port.protocol || 'TCP',
-      destination: `outbound|${port.number}||${host.host}`,
+      destination: destinationOf({ host: host.host, port: port.number }),
       endpoints: targetsOf(host, port).map(
-        (target) => `${at(target.address, target.port)}${target.weight === 1 ? '' : `*${target.weight}`}`,
+        (target) =>
+          `${listenText({ host: target.address, port: target.port })}${target.weight === 1 ? '' : `*${target.weight}`}`,
       ),
     })),
   );
@@ -67,11 +67,8 @@ function formatListeners(listeners: readonly Listener[], wide: boolean): string 
 }
 
 async function listeners({ namespace, output, ...options }: ListenersOptions, io: Io): Promise<void> {
-  await withOperationsClient(await findConnection(options, io), async ({ ask }) => {
-    const target = `/v1/table?${new URLSearchParams({ namespace })}`;
-    const read = parseTable(JSON.stringify(await ask<unknown>({ method: 'GET', target })));
-    if (!read.ok) throw new CommandFailure(`the server's table cannot be used: ${read.reason}`);
-    const items = tableListeners(read.table);
+  await withOperationsClient(await findConnection(options, io), async (client) => {
+    const items = tableListeners(await namespaceTable(client, namespace));
     if (output === 'json' || output === 'yaml') io.stdout.write(formatValue({ items }, output));
     else if (items.length > 0) io.stdout.write(formatListeners(items, output === 'wide'));
     else io.stderr.write(`no virtual IP is visible from namespace "${namespace}"\n`);

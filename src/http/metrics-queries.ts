@@ -1,18 +1,15 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
-import { RRType, rcodeName, typeName } from '../dns/constants.ts';
-import { endOfName } from '../dns/name.ts';
-import { uint16 } from '../dns/octets.ts';
-import { HEADER_OCTETS } from '../dns/query.ts';
+import { RRType, rcodeName } from '../dns/constants.ts';
 import { rcodeOf } from '../dns/walk.ts';
 import type { QueryObserver } from '../resolve/exchange.ts';
+import { QueryTypes } from '../resolve/query-types.ts';
 import type { AnswerSource, Resolution } from '../resolve/resolver.ts';
 
 const SOURCES: readonly AnswerSource[] = ['registry', 'special', 'forwarded', 'cache', 'stale', 'error'];
 const CACHE = SOURCES.indexOf('cache');
 const ERROR = SOURCES.indexOf('error');
 
-/** The types that are told apart: a client chooses from 65,536, and each label value is a time series for ever. */
-const TYPES: readonly number[] = [
+const TYPES = new QueryTypes([
   RRType.A,
   RRType.AAAA,
   RRType.ANY,
@@ -28,31 +25,15 @@ const TYPES: readonly number[] = [
   RRType.SRV,
   RRType.SVCB,
   RRType.TXT,
-];
-const OTHER = TYPES.length;
-const TYPE_COUNT = TYPES.length + 1;
-const MOST_TYPE = Math.max(...TYPES);
-
-/** By type: a table costs less than a map where every answer looks into it. */
-const TYPE_INDEX: Uint8Array = new Uint8Array(MOST_TYPE + 1).fill(OTHER);
-for (const [index, type] of TYPES.entries()) TYPE_INDEX[type] = index;
+]);
 
 /** Those of the header, and BADVERS, which an OPT completes (RFC 6891 section 6.1.3). */
 const RCODE_COUNT = 17;
 const BADVERS = 16;
 
-const typeLabel = (index: number): string => (index === OTHER ? 'other' : typeName(TYPES[index] ?? 0));
-
-/** Index of the type that a message asks for. */
-function typeIndexOf(wire: Uint8Array): number {
-  if (wire.length < HEADER_OCTETS || uint16(wire, 4) !== 1) return OTHER;
-  const end = endOfName(wire, HEADER_OCTETS);
-  return end === undefined || end + 2 > wire.length ? OTHER : (TYPE_INDEX[uint16(wire, end)] ?? OTHER);
-}
-
 /** What was answered, in plain numbers: a cached answer adds one to one of them. A scrape makes metrics of them. */
 export class QueryCounts implements QueryObserver {
-  readonly #answers = new Float64Array(SOURCES.length * RCODE_COUNT * TYPE_COUNT);
+  readonly #answers = new Float64Array(SOURCES.length * RCODE_COUNT * TYPES.count);
   readonly #durations: Histogram<'source'>;
   #malformed = 0;
 
@@ -104,7 +85,7 @@ export class QueryCounts implements QueryObserver {
   }
 
   #count(source: number, rcode: number, wire: Uint8Array): void {
-    const at = (source * RCODE_COUNT + rcode) * TYPE_COUNT + typeIndexOf(wire);
+    const at = (source * RCODE_COUNT + rcode) * TYPES.count + TYPES.indexOf(wire);
     this.#answers[at] = (this.#answers[at] ?? 0) + 1;
   }
 
@@ -112,11 +93,11 @@ export class QueryCounts implements QueryObserver {
     counter.reset();
     for (const [at, count] of this.#answers.entries()) {
       if (count === 0) continue;
-      const rcode = Math.floor(at / TYPE_COUNT);
+      const rcode = Math.floor(at / TYPES.count);
       counter.inc(
         {
           rcode: rcodeName(rcode % RCODE_COUNT),
-          type: typeLabel(at % TYPE_COUNT),
+          type: TYPES.label(at % TYPES.count),
           source: SOURCES[Math.floor(rcode / RCODE_COUNT)] ?? '',
         },
         count,

@@ -1,17 +1,14 @@
-import { RRType, rcodeName, typeName } from '../dns/constants.ts';
-import { endOfName } from '../dns/name.ts';
-import { uint16 } from '../dns/octets.ts';
-import { HEADER_OCTETS } from '../dns/query.ts';
+import { RRType, rcodeName } from '../dns/constants.ts';
 import { rcodeOf } from '../dns/walk.ts';
 import type { QueryObserver } from '../resolve/exchange.ts';
+import { QueryTypes } from '../resolve/query-types.ts';
 import type { Resolution } from '../resolve/resolver.ts';
 
 /** Where answers come from. */
 const SOURCES = ['cache', 'stale', 'table', 'doh', 'system', 'route', 'special', 'error'] as const;
 export type ShimSource = (typeof SOURCES)[number];
 
-/** The types that are told apart: each label value is a time series for ever, and a client chooses from 65,536. */
-const TYPES: readonly number[] = [
+const TYPES = new QueryTypes([
   RRType.A,
   RRType.AAAA,
   RRType.CNAME,
@@ -24,22 +21,11 @@ const TYPES: readonly number[] = [
   RRType.SOA,
   RRType.SRV,
   RRType.TXT,
-];
-const OTHER_TYPE = TYPES.length;
-const TYPE_COUNT = TYPES.length + 1;
+]);
 const RCODE_COUNT = 16;
-
-/** By type: a table costs less than a map where every answer looks into it. */
-const TYPE_INDEX = new Uint8Array(Math.max(...TYPES) + 1).fill(OTHER_TYPE);
-for (const [index, type] of TYPES.entries()) TYPE_INDEX[type] = index;
 
 /** Upper bounds of the time that answers took which were not in the cache, in seconds. */
 const BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4];
-
-function typeIndexOf(response: Uint8Array): number {
-  const end = response.length < HEADER_OCTETS ? undefined : endOfName(response, HEADER_OCTETS);
-  return end === undefined ? OTHER_TYPE : (TYPE_INDEX[uint16(response, end)] ?? OTHER_TYPE);
-}
 
 function sourceOf({ source, upstream }: Resolution): ShimSource {
   if (source === 'forwarded')
@@ -49,7 +35,7 @@ function sourceOf({ source, upstream }: Resolution): ShimSource {
 
 /** What was answered, in plain numbers: an answer from the cache adds one to one of them. */
 export class ShimMetrics implements QueryObserver {
-  readonly #answers = new Float64Array(SOURCES.length * RCODE_COUNT * TYPE_COUNT);
+  readonly #answers = new Float64Array(SOURCES.length * RCODE_COUNT * TYPES.count);
   readonly #durations = SOURCES.map(() => ({ counts: new Float64Array(BUCKETS.length + 1), sum: 0 }));
   #malformed = 0;
 
@@ -75,7 +61,7 @@ export class ShimMetrics implements QueryObserver {
 
   /** Queries answered so far, by source. */
   get bySource(): Readonly<Record<ShimSource, number>> {
-    const size = RCODE_COUNT * TYPE_COUNT;
+    const size = RCODE_COUNT * TYPES.count;
     const sums = SOURCES.map((source, index) => [
       source,
       sumOf(this.#answers.subarray(index * size, (index + 1) * size)),
@@ -101,17 +87,16 @@ export class ShimMetrics implements QueryObserver {
   }
 
   #count(source: number, response: Uint8Array): void {
-    const at = (source * RCODE_COUNT + rcodeOf(response)) * TYPE_COUNT + typeIndexOf(response);
+    const at = (source * RCODE_COUNT + rcodeOf(response)) * TYPES.count + TYPES.indexOf(response);
     this.#answers[at] = (this.#answers[at] ?? 0) + 1;
   }
 
   #answerLines(): string[] {
     return [...this.#answers.entries()].flatMap(([at, count]) => {
       if (count === 0) return [];
-      const rcode = Math.floor(at / TYPE_COUNT);
-      const type = TYPES[at % TYPE_COUNT];
+      const rcode = Math.floor(at / TYPES.count);
       const labels = {
-        type: type === undefined ? 'other' : typeName(type),
+        type: TYPES.label(at % TYPES.count),
         rcode: rcodeName(rcode % RCODE_COUNT),
         source: SOURCES[Math.floor(rcode / RCODE_COUNT)] ?? '',
       };

@@ -4,7 +4,7 @@ import type { Gauge } from './metrics.ts';
 import type { ShimSettings } from './settings.ts';
 import type { AskOutside } from './vips/look-up.ts';
 
-/** Which of a host's virtual IPs lead anywhere. */
+/** Which of a host's virtual IPs lead anywhere: a translation cannot cross families. */
 export interface Reachable {
   readonly ipv4: boolean;
   readonly ipv6: boolean;

@@ -8,8 +8,8 @@ export class NftError extends Error {
 
 /** Longer than the largest set takes on a busy machine; a command that hangs must not hang us. */
 const TIMEOUT_MS = 5000;
-/** The places of the distributions; a service's PATH may hold none of them. */
-const PATH = '/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/sbin';
+/** Where distributions put nft; a service's PATH may hold none of it. */
+export const PATH = '/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/sbin';
 
 /**
  * Runs a ruleset as one transaction, or with `check` only asks whether it would.

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { NftError } from '../capture/nft-command.ts';
+import { NftError, PATH } from '../capture/nft-command.ts';
+import { socketText } from '../socket-address.ts';
 import { TABLE } from './ruleset.ts';
 
 export interface KernelListener {
@@ -65,7 +66,7 @@ export function kernelVips(json: string): KernelVips {
     }
     for (const [key, { concat }] of map?.elem ?? []) {
       const [address, port] = concat;
-      const target = `${address.includes(':') ? `[${address}]` : address}:${port}`;
+      const target = socketText({ address, port });
       const { targets } = at(key);
       targets.set(target, (targets.get(target) ?? 0) + 1);
     }
@@ -84,7 +85,7 @@ export async function readKernelVips(): Promise<KernelVips> {
     const { stdout } = await promisify(execFile)('nft', ['-j', 'list', 'table', ...TABLE.split(' ')], {
       timeout: TIMEOUT_MS,
       maxBuffer: MAX_OCTETS,
-      env: { PATH: '/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/sbin' },
+      env: { PATH },
     });
     return kernelVips(stdout);
   } catch (error) {

@@ -1,6 +1,6 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import { NftError } from '../capture/nft-command.ts';
+import { NftError, PATH } from '../capture/nft-command.ts';
 
 /**
  * Ends the output of a transaction: it prints a line, and asks the kernel nothing (nft prints nothing of its own when
@@ -10,7 +10,6 @@ const MARK = 'describe ipv4_addr';
 const MARKED = /^datatype ipv4_addr .*\n$/m;
 
 const TIMEOUT_MS = 5000;
-const PATH = '/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/sbin';
 
 type Nft = ChildProcessByStdio<Writable, Readable, null>;
 

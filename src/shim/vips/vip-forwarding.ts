@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import type { MeshTable } from '../../table/mesh-table.ts';
 import type { Gauge } from '../metrics.ts';
+import type { Reachable } from '../vip-carrier.ts';
 import {
   changeCommands,
   changesBetween,
@@ -50,12 +51,6 @@ export type VipState =
   | { readonly kind: 'off' }
   | { readonly kind: 'on'; readonly listeners: number }
   | { readonly kind: 'failed'; readonly reason: string };
-
-/** Which of a host's VIPs lead anywhere: a translation cannot cross families. */
-export interface Reachable {
-  readonly ipv4: boolean;
-  readonly ipv6: boolean;
-}
 
 /** How soon a flushed ruleset is noticed, and a failed change tried again. */
 const PROBE_MS = 5_000;
