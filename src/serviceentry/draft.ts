@@ -11,12 +11,16 @@ export interface Draft {
     readonly labels?: Texts;
     readonly annotations?: Texts;
   };
-  readonly spec: Omit<Partial<ServiceEntrySpec>, 'hosts' | 'addresses' | 'ports' | 'endpoints' | 'exportTo'> & {
+  readonly spec: Omit<
+    Partial<ServiceEntrySpec>,
+    'hosts' | 'addresses' | 'ports' | 'endpoints' | 'exportTo' | 'workloadSelector'
+  > & {
     readonly hosts?: List<string>;
     readonly addresses?: List<string>;
     readonly ports?: List<Partial<ServiceEntryPort>>;
     readonly endpoints?: List<WorkloadEntry>;
     readonly exportTo?: List<string>;
+    readonly workloadSelector?: { readonly labels?: Texts };
   };
 }
 

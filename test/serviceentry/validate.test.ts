@@ -318,6 +318,15 @@ describe('hostile input', () => {
     );
   });
 
+  it('requires the value of a label', () => {
+    const input = {
+      ...manifestOf(),
+      spec: { hosts: ['a.internal'], workloadSelector: { labels: { app: undefined } } },
+    };
+    const result = validateServiceEntry(input);
+    expect(!result.ok && result.errors.map(({ path }) => path)).toContain('spec.workloadSelector.labels[app]');
+  });
+
   it('reads __proto__ as the unknown field that it is', () => {
     const input = JSON.parse(
       JSON.stringify(manifestOf()).replace('"hosts"', '"__proto__":{"resolution":"NONE"},"hosts"'),

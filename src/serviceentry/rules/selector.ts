@@ -9,7 +9,8 @@ const LABELS = 'spec.workloadSelector.labels';
 const MAX_LABELS = 256;
 const MAX_VALUE_CHARACTERS = 63;
 
-const labelsOf = (spec: Draft['spec']): [string, string][] => Object.entries(spec.workloadSelector?.labels ?? {});
+const labelsOf = (spec: Draft['spec']): [string, string | undefined][] =>
+  Object.entries(spec.workloadSelector?.labels ?? {});
 
 function* keys({ spec }: Draft): Generator<FieldError> {
   for (const [key] of labelsOf(spec)) {
@@ -20,6 +21,7 @@ function* keys({ spec }: Draft): Generator<FieldError> {
 
 function* values({ spec }: Draft): Generator<FieldError> {
   for (const [key, value] of labelsOf(spec)) {
+    if (value === undefined) continue;
     const path = `${LABELS}[${key}]`;
     if (value.includes('*')) yield invalid(path, value, 'a label value must not have a wildcard');
     if (value.length > MAX_VALUE_CHARACTERS) yield tooLong(path, `${MAX_VALUE_CHARACTERS} characters`);

@@ -51,8 +51,10 @@ console.info = (...what) => record('INFO', ...what);
 console.warn = (...what) => record('WARN', ...what);
 console.error = (...what) => record('ERROR', ...what);
 
-function freeze(): void {
+/** Shuts the gate before it answers: the next event may open it as soon as the answer is out. */
+function answerAndFreeze(message: object): void {
   Atomics.store(gate, 0, 0);
+  port?.postMessage(message);
   Atomics.wait(gate, 0, 0);
 }
 
@@ -64,13 +66,14 @@ loading.then(
 
 port.on('message', async (message: { id: string; event: string }) => {
   requestId = message.id;
+  let outcome: object;
   try {
     const handler = await loading;
     const result = await handler(JSON.parse(message.event), { awsRequestId: message.id });
-    port.postMessage({ kind: 'result', result: JSON.stringify(result) });
+    outcome = { kind: 'result', result: JSON.stringify(result) };
   } catch (error) {
     record('ERROR', error);
-    port.postMessage({ kind: 'fault', error: describe(error) });
+    outcome = { kind: 'fault', error: describe(error) };
   }
-  freeze();
+  answerAndFreeze(outcome);
 });
