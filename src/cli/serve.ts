@@ -2,6 +2,7 @@ import { createSecureContext } from 'node:tls';
 import { Command } from 'commander';
 import { startNodeServer } from '../http/node-server.ts';
 import { listenText } from '../settings/listen-address.ts';
+import { keepObjectsYoung } from '../young-objects.ts';
 import { CommandFailure } from './failure.ts';
 import { openAt } from './listen-failure.ts';
 import { metricsUrl, openMetricsListener } from './metrics-listener.ts';
@@ -40,6 +41,7 @@ function tlsOf({ cert, key }: ServeFlags): { cert: string; key: string } | undef
 }
 
 async function serve(flags: ServeFlags & Record<string, unknown>): Promise<void> {
+  keepObjectsYoung();
   const cwd = process.cwd();
   const settings = readSettings(flags, { cwd, environment: process.env });
   const tls = tlsOf(flags);

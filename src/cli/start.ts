@@ -8,6 +8,7 @@ import { listenAddress, listenText } from '../settings/listen-address.ts';
 import type { ListenAddress, Settings, Store } from '../settings.ts';
 import { type Listener, listenTcp } from '../shim/tcp-listener.ts';
 import { listenUdp } from '../shim/udp-listener.ts';
+import { keepObjectsYoung } from '../young-objects.ts';
 import { ensureCertificate } from './certificate.ts';
 import { applyExamples } from './examples.ts';
 import { CommandFailure } from './failure.ts';
@@ -151,6 +152,7 @@ Ctrl-C stops it.
 }
 
 async function start(flags: StartFlags): Promise<void> {
+  keepObjectsYoung();
   const cwd = process.cwd();
   const settings = readSettings(flags, { cwd, environment: process.env, preset: PRESET });
   const addresses = addressesOf(flags, settings);

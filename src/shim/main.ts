@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
+import { keepObjectsYoung } from '../young-objects.ts';
 import type { Command, CommandIo, CommandOptions } from './command.ts';
 import { run } from './run.ts';
 import { readShimSettings, SETTINGS_FILE, SHIM_FLAGS, SHIM_KEYS, type ShimKey } from './settings.ts';
@@ -161,6 +162,7 @@ function print(text: string): number {
  * need. Whoever sets its size has thought about it.
  */
 if (!process.execArgv.some((flag) => flag.includes('semi-space'))) setFlagsFromString('--semi-space-growth-factor=1');
+keepObjectsYoung();
 
 try {
   process.exitCode = await main(process.argv.slice(2));
