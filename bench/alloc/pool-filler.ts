@@ -192,7 +192,9 @@ export class PoolFiller {
           ExpressionAttributeValues: { ':members': members },
         }),
       );
-    await add(SUFFIXES, 'members', { NS: suffixMembers(hostOf(0)).map(String) });
+    await add(SUFFIXES, 'members', {
+      NS: suffixMembers({ host: hostOf(0), namespace: NAMESPACE, exportTo: [] }).map(String),
+    });
     for (const name of namesAbove(hostOf(0))) await add(belowItem(name), 'scopes', { SS: ['*'] });
   }
 }

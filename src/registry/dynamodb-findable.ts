@@ -64,7 +64,7 @@ export function createMakeFindable({ client, table }: TableClient): MakeFindable
 
   return async (claims, suffixes, signal) => {
     await Promise.all([
-      addMembers(new Set(claims.flatMap((claim) => suffixMembers(claim.host))).difference(suffixes), signal),
+      addMembers(new Set(claims.flatMap(suffixMembers)).difference(suffixes), signal),
       ...[...scopesAbove(claims)].map(([name, scopes]) => addScopes(name, [...scopes], signal)),
     ]);
   };

@@ -201,7 +201,7 @@ class Part {
   #need(claims: readonly HostClaim[]): ReadonlyMap<string, ReadonlySet<string>> {
     const { seen } = this.#position;
     const above = scopesAbove(claims);
-    for (const member of claims.flatMap(({ host }) => suffixMembers(host))) seen.add(String(member));
+    for (const member of claims.flatMap(suffixMembers)) seen.add(String(member));
     for (const [name, scopes] of above) for (const scope of scopes) seen.add(`${scope}/${name}`);
     return above;
   }

@@ -7,7 +7,11 @@ import { hostItem, keyText, SUFFIXES } from './keys.ts';
 import { mayBeRegistered } from './suffixes.ts';
 
 export function createDynamoDbInspector(source: TableClient): RegistryInspector {
-  async function inspect(hosts: readonly string[], signal: AbortSignal): Promise<Map<string, InspectedHost>> {
+  async function inspect(
+    hosts: readonly string[],
+    namespace: string,
+    signal: AbortSignal,
+  ): Promise<Map<string, InspectedHost>> {
     const items = await batchGet(source, [SUFFIXES, ...hosts.map(hostItem)], true, signal);
     const suffixes = items.get(keyText(SUFFIXES));
     const members = suffixes ? decodeLookedUp(suffixes) : new Set<number>();
@@ -16,9 +20,12 @@ export function createDynamoDbInspector(source: TableClient): RegistryInspector 
         const item = items.get(keyText(hostItem(host)));
         const record = item ? decodeRecord(host, item) : undefined;
         const isRegistered = record !== undefined && record.namespaces.length > 0;
-        return [host, { mayBeRegistered: mayBeRegistered(members, host), ...(isRegistered ? { record } : {}) }];
+        return [
+          host,
+          { mayBeRegistered: mayBeRegistered(members, host, namespace), ...(isRegistered ? { record } : {}) },
+        ];
       }),
     );
   }
-  return { inspect: (hosts, signal) => orUnavailable(inspect(hosts, signal)) };
+  return { inspect: (hosts, namespace, signal) => orUnavailable(inspect(hosts, namespace, signal)) };
 }

@@ -20,8 +20,8 @@ async function readLayout(source: TableClient, signal: AbortSignal): Promise<num
 async function neededMembers(source: TableClient, signal: AbortSignal): Promise<ReadonlySet<number>> {
   const members = new Set<number>();
   for await (const item of queryPartition(source, { pk: ENTRIES }, signal)) {
-    const hosts = entriesOf(decodeEntry(item)).flatMap((entry) => claimsOf(entry).map(({ host }) => host));
-    for (const member of hosts.flatMap(suffixMembers)) members.add(member);
+    const claims = entriesOf(decodeEntry(item)).flatMap(claimsOf);
+    for (const member of claims.flatMap(suffixMembers)) members.add(member);
   }
   return members;
 }

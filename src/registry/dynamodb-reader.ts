@@ -83,7 +83,7 @@ export function createDynamoDbReader(source: TableClient, given: ReaderOptions):
     const suffixes = await cache.get([SUFFIXES], limit);
     const item = suffixes.items.get(keyText(SUFFIXES));
     const members = item ? suffixesOf(item) : NO_SUFFIXES;
-    const hosts = asked.filter((host) => mayBeRegistered(members, host));
+    const hosts = asked.filter((host) => mayBeRegistered(members, host, view.namespace));
     const { items, stale } = await cache.get(
       [...hosts.map(hostItem), ...(below === undefined ? [] : [belowItem(below)])],
       limit,

@@ -15,11 +15,11 @@ const rejected = (message: string): Rejection => ({ kind: 'rejected', reason: 'T
 
 /** Why the names of these claims cannot be made findable: one item holds the suffixes of all. */
 export function tooManySuffixes(claims: readonly HostClaim[], known: SuffixSet, retiring: number) {
-  const added = new Set(claims.flatMap(({ host }) => suffixMembers(host))).difference(known).size;
+  const added = new Set(claims.flatMap(suffixMembers)).difference(known).size;
   if (added === 0 || known.size + retiring + added <= MOST_SUFFIXES) return undefined;
   return rejected(
-    `spec.hosts: ${added} of their suffixes (the last two labels of a host below a public domain, the parent of a wildcard host) are new, ` +
-      `and the registry knows ${known.size + retiring}; at most ${MOST_SUFFIXES} fit`,
+    `spec.hosts: ${added} of their suffixes (the last two labels of a host below a public domain, the parent of a wildcard host; once for each namespace in exportTo) ` +
+      `are new, and the registry knows ${known.size + retiring}; at most ${MOST_SUFFIXES} fit`,
   );
 }
 

@@ -53,14 +53,14 @@ export const checkEmpty =
     return [{ code: 'EmptyHost', severity: 'leftover', items: found, message, mend: { kind: 'retireHost', host } }];
   };
 
-/** Readers look for the host only if its suffixes are known. */
+/** A view looks for the host only if its suffixes are known to be somebody's who is exported to it. */
 export const checkSuffixes =
   (host: string): Check =>
   (items) => {
     const state = items.host(host);
     const known = items.suffixes();
     if (!state || !known || state.claims.size === 0) return NONE;
-    if (suffixMembers(host).every((member) => known.has(member))) return NONE;
+    if ([...state.claims.values()].flatMap(suffixMembers).every((member) => known.has(member))) return NONE;
     const message = `host "${host}" is not found: the set of what can be registered does not cover it`;
     const mend = { kind: 'makeFindable', host } as const;
     return [{ code: 'NotFindable', severity: 'error', items: [hostItem(host), SUFFIXES], message, mend }];

@@ -1,7 +1,7 @@
 import type { HostClaim } from '../serviceentry/claim.ts';
 
 /** Who may know of a claimed host: everybody (`*`), or the namespaces it is exported to. */
-export function scopesOf(claim: HostClaim): string[] {
+export function scopesOf(claim: Pick<HostClaim, 'namespace' | 'exportTo'>): string[] {
   if (claim.exportTo.length === 0 || claim.exportTo.includes('*')) return ['*'];
   return claim.exportTo.filter((target) => target !== '~').map((target) => (target === '.' ? claim.namespace : target));
 }

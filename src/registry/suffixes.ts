@@ -1,22 +1,27 @@
 import { createHash } from 'node:crypto';
 import { type DomainName, labelsOf, parseName } from '../dns/name.ts';
+import type { HostClaim } from '../serviceentry/claim.ts';
+import { scopesOf } from './scopes.ts';
 
 export { namesAbove } from '../table/names-above.ts';
 
 /**
- * Which names can be registered at all, so that a public name costs no read: 32-bit hashes of each host's last two
- * labels (one, if it has one, or if that one is no public domain), and of a wildcard host's whole parent. A collision
- * costs a read, never an answer.
+ * Which names a namespace may know at all, so that all others cost no read: for everybody a host is exported to, 32-bit
+ * hashes of the host's last two labels (one, if it has one, or if that one is no public domain), and of a wildcard
+ * host's whole parent. A collision costs a read, never an answer. Without the namespaces, the time that a query takes
+ * would tell that somebody has registered a host below a suffix.
  */
 export type SuffixSet = ReadonlySet<number>;
 
 /** What a suffix is, by number: a table says which it has. Whoever changes what `suffixMembers` gives, counts on. */
-export const SUFFIX_LAYOUT = 2;
+export const SUFFIX_LAYOUT = 3;
 
 /** Of a set that another layout made nothing follows: any name may be registered. */
 export const EVERY_SUFFIX = { has: () => true };
 
-const hashOf = (name: string): number => createHash('sha256').update(name).digest().readUInt32BE();
+/** No name has a slash in it. */
+const hashOf = (scope: string, name: string): number =>
+  createHash('sha256').update(`${scope}/${name}`).digest().readUInt32BE();
 
 /**
  * Top-level domains that are set aside for private use, by ICANN (2024-07-29) and RFC 6762 section 3 and appendix G:
@@ -31,20 +36,19 @@ function suffixOf(name: DomainName): string {
 
 const wildcardParent = (host: string): string | undefined => (host.startsWith('*.') ? host.slice(2) : undefined);
 
-/** The members that a host needs before it may be registered. */
-export function suffixMembers(host: string): number[] {
-  const parent = wildcardParent(host);
-  const name = parseName(parent ?? host);
+/** The members that a claim needs before it may be written. */
+export function suffixMembers(claim: Pick<HostClaim, 'host' | 'namespace' | 'exportTo'>): number[] {
+  const parent = wildcardParent(claim.host);
+  const name = parseName(parent ?? claim.host);
   if (!name) return [];
-  const members = new Set([hashOf(suffixOf(name))]);
-  if (parent !== undefined) members.add(hashOf(parent));
-  return [...members];
+  const suffixes = new Set([suffixOf(name), ...(parent === undefined ? [] : [parent])]);
+  return scopesOf(claim).flatMap((scope) => [...suffixes].map((suffix) => hashOf(scope, suffix)));
 }
 
-/** False: the host is certainly not registered. For a wildcard host, its whole parent must be a member. */
-export function mayBeRegistered(set: Pick<SuffixSet, 'has'>, host: string): boolean {
+/** False: certainly no host of this name is exported to the namespace. For a wildcard host, its whole parent must be a member. */
+export function mayBeRegistered(set: Pick<SuffixSet, 'has'>, host: string, namespace: string): boolean {
   const parent = wildcardParent(host);
-  if (parent !== undefined) return set.has(hashOf(parent));
-  const name = parseName(host);
-  return name !== undefined && set.has(hashOf(suffixOf(name)));
+  const name = parent === undefined ? parseName(host) : undefined;
+  const suffix = name === undefined ? parent : suffixOf(name);
+  return suffix !== undefined && ['*', namespace].some((scope) => set.has(hashOf(scope, suffix)));
 }

@@ -182,7 +182,7 @@ export async function explain(
   const { reader, inspector, forwarder } = ports;
   const query = queryOf(question);
   const names = candidatesOf(qname, view.searchDomains).flatMap((candidate) => candidate.hosts);
-  const hosts = await inspector.inspect([...new Set(names)], signal);
+  const hosts = await inspector.inspect([...new Set(names)], view.namespace, signal);
   const hasRouteFor = (name: DomainName) => forwarder.hasRouteFor(name);
   const decision = await decide(query, view, settings, { reader, hasRouteFor, random: () => 0 }, signal);
   const isSpecial = query.question !== undefined && specialDecision(query.question) !== undefined;

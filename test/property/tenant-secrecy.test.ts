@@ -7,7 +7,7 @@ import { queryWire } from '../support/dns.ts';
 import { get, openEndpoint } from '../support/endpoint.ts';
 import { deadline, openTestRegistry, serviceEntry, type TestRegistry } from '../support/registry.ts';
 
-/** Names that a tenant may guess; below `example.com` something is always registered for everybody. */
+/** Names that a tenant may guess. */
 const HOSTS = [
   'alpha.internal',
   'beta.alpha.internal',
@@ -65,11 +65,9 @@ const entries = (scopes: readonly { namespace: string; exportTo: readonly string
       }),
     );
 
-const KNOWN = serviceEntry('known', { hosts: ['known.example.com'] });
-
 async function openWorld(applied: readonly ServiceEntry[]): Promise<TestRegistry> {
   const registry = await openTestRegistry();
-  for (const entry of [KNOWN, ...applied]) await registry.apply(entry);
+  for (const entry of applied) await registry.apply(entry);
   return registry;
 }
 

@@ -7,6 +7,8 @@ import { suffixMembers } from '../../src/registry/suffixes.ts';
 import { DEFAULT_VIEW, deadline, openTestRegistry, TABLE, type TestRegistry } from '../support/registry.ts';
 import { auto } from './small-world.ts';
 
+const membersOf = (host: string) => suffixMembers({ host, namespace: 'default', exportTo: [] });
+
 /** The suffix set as a build left it that had another rule of what a suffix is. */
 const leave = (registry: TestRegistry, layout: number | undefined, members: readonly number[]) =>
   registry.client.send(
@@ -43,7 +45,7 @@ describe('a table whose suffixes are of another layout', () => {
   it.each([undefined, 1, 99])('%s hides no host from readers: every name costs a read', async (layout) => {
     const registry = await openTestRegistry();
     await registry.apply(auto('a'));
-    await leave(registry, layout, suffixMembers('another.example'));
+    await leave(registry, layout, membersOf('another.example'));
     const { has } = countingReader(registry);
     expect(await has('a.internal')).toEqual({ isFound: true, calls: 2 });
     expect(await has('www.example.org')).toEqual({ isFound: false, calls: 2 });
@@ -52,7 +54,7 @@ describe('a table whose suffixes are of another layout', () => {
   it.each([undefined, 1])('%s is mended by whoever opens it for writing, with what it has', async (layout) => {
     const registry = await openTestRegistry();
     await registry.apply(auto('a'));
-    const older = suffixMembers('another.example');
+    const older = membersOf('another.example');
     await leave(registry, layout, older);
     await open(registry);
     const { has } = countingReader(registry);
@@ -63,14 +65,14 @@ describe('a table whose suffixes are of another layout', () => {
 
   it('of a newer build is not written to, and the remedy is told', async () => {
     const registry = await openTestRegistry();
-    await leave(registry, 99, suffixMembers('a.internal'));
+    await leave(registry, 99, membersOf('a.internal'));
     await expect(open(registry)).rejects.toThrow(/layout 99.*this one writes \d+: update it/);
   });
 
   it('is mended by two processes at once', async () => {
     const registry = await openTestRegistry();
     await registry.apply(auto('a'));
-    await leave(registry, undefined, suffixMembers('another.example'));
+    await leave(registry, undefined, membersOf('another.example'));
     await Promise.all([open(registry), open(registry)]);
     expect(await countingReader(registry).has('www.example.org')).toMatchObject({ calls: 1 });
   });

@@ -67,6 +67,31 @@ const keysRead = (calls: readonly Call[]): number[] =>
 
 const looks = (calls: readonly Call[]): number => calls.filter(({ operation }) => operation === 'Query').length;
 
+describe('a host that is exported to its own namespace', () => {
+  const shop = (exportTo: string[]) => serviceEntry('shop', { hosts: ['shop.example.com'], exportTo });
+
+  it('costs another namespace what one costs that nobody has registered', async () => {
+    const { registry, reader, calls } = await watched();
+    await registry.apply(shop(['.']));
+    for (const host of ['shop.example.com', 'shop.example.org']) {
+      const found = await reader.find({ hosts: [host] }, OUTSIDER, AbortSignal.timeout(5_000));
+      expect(found).toMatchObject({ state: 'known', hosts: new Map() });
+    }
+    expect(keysRead(calls)).toEqual([1]);
+  });
+
+  it('is found by the others once it is exported to them', async () => {
+    const { registry } = await watched();
+    await registry.apply(shop(['.']));
+    for (const exportTo of [['.', 'elsewhere'], ['*']]) {
+      await registry.apply(shop(exportTo));
+      const reader = registry.anotherReader({});
+      const found = await reader.find({ hosts: ['shop.example.com'] }, OUTSIDER, AbortSignal.timeout(5_000));
+      expect(found.state === 'known' && [...found.hosts.keys()]).toEqual(['shop.example.com']);
+    }
+  });
+});
+
 describe('PTR of an address', () => {
   it('costs and says the same for a VIP whose host the view may not see, one that is released, and one of nobody', async () => {
     const { registry, reader, calls } = await watched();

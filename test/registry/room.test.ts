@@ -23,6 +23,8 @@ const heavy = (hosts: number, octets: number) => {
   return { ...entry, metadata: { ...entry.metadata, annotations: { noise: noise(octets) } } };
 };
 
+const claimed = (host: string, exportTo: readonly string[] = []) => ({ host, namespace: 'team-a', exportTo });
+
 const refusal = { kind: 'rejected', reason: 'TooLarge' };
 
 describe('the suffix set', () => {
@@ -31,7 +33,7 @@ describe('the suffix set', () => {
     await registry.apply(auto('known'));
     const members = Array.from({ length: 49_999 }, (_, index) => String(index));
     const [first = ''] = members;
-    const ours = suffixMembers('known.internal').map(String);
+    const ours = suffixMembers(claimed('known.internal')).map(String);
     const known = { members: { NS: [...members, ...ours] }, retiring: { NS: [first] } };
     await registry.client.send(new PutItemCommand({ TableName: TABLE, Item: { ...marshalKey(SUFFIXES), ...known } }));
     const outcome = await registry.apply(auto('other', 'a.example.com'));
@@ -51,10 +53,23 @@ describe('the suffixes of a host', () => {
     ['a.ns.svc.cluster.local', 'printer.local', 1],
     ['plotter', 'plotter', 1],
   ])('%s: %s may be registered then', (host, other, count) => {
-    const members = new Set(suffixMembers(host));
+    const members = new Set(suffixMembers(claimed(host)));
     expect(members.size).toBe(count);
-    expect([mayBeRegistered(members, host), mayBeRegistered(members, other)]).toEqual([true, true]);
-    expect(mayBeRegistered(members, 'www.example.org')).toBe(false);
+    expect([host, other].map((name) => mayBeRegistered(members, name, 'default'))).toEqual([true, true]);
+    expect(mayBeRegistered(members, 'www.example.org', 'default')).toBe(false);
+  });
+
+  it.each([
+    [['.'], { 'team-a': true, 'team-b': false, default: false }],
+    [['.', 'team-b'], { 'team-a': true, 'team-b': true, default: false }],
+    [['default', '*'], { 'team-a': true, 'team-b': true, default: true }],
+    [['~'], { 'team-a': false, 'team-b': false, default: false }],
+  ])('exported to %j are known to those only', (exportTo, known) => {
+    const members = new Set(suffixMembers(claimed('*.b.example.com', exportTo)));
+    for (const [namespace, expected] of Object.entries(known)) {
+      const names = ['*.b.example.com', 'x.example.com'];
+      expect(names.map((name) => mayBeRegistered(members, name, namespace))).toEqual([expected, expected]);
+    }
   });
 });
 
