@@ -1,14 +1,16 @@
 import { copyFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildShim } from '../../src/shim/build.mjs';
-import { need, type Outcome, type Running, sleep, until } from './commands.ts';
+import { must, need, type Outcome, type Running, sleep, until } from './commands.ts';
 import { Endpoint } from './endpoint.ts';
-import { ELSEWHERE, Network, RESOLVER } from './network.ts';
+import { ELSEWHERE, ENDPOINT, Network, RESOLVER, ROUTER, VM } from './network.ts';
 import { ServiceStandIn } from './service-stand-in.ts';
 import { NODE, VmHost } from './vm-host.ts';
 
 const VIP = /^240\.240\.\d+\.\d+$/;
 const BACK_MS = 30_000;
+const NEXT_ANSWER_MS = 5_000;
+const MOVED = '10.77.0.77';
 
 /** Where services can see it. */
 const PROGRAM = '/usr/local/lib/meshdoh-shim.mjs';
@@ -19,7 +21,20 @@ let vm: VmHost;
 let service: ServiceStandIn | undefined;
 
 beforeAll(async () => {
-  need('ip', 'nft', 'dig', 'dnsmasq', 'tcpdump', 'setpriv', 'unshare', 'nsenter', 'socat', 'systemd-notify', 'useradd');
+  need(
+    'ip',
+    'ss',
+    'nft',
+    'dig',
+    'dnsmasq',
+    'tcpdump',
+    'setpriv',
+    'unshare',
+    'nsenter',
+    'socat',
+    'systemd-notify',
+    'useradd',
+  );
   network = await Network.create();
   await network.startResolver('--address=/registered.internal/203.0.113.66');
   endpoint = await Endpoint.start(network);
@@ -52,6 +67,28 @@ async function lookUp(name: string, ...more: string[]): Promise<string> {
 /** As a program does, through the resolver library. */
 async function getent(name: string): Promise<string> {
   return (await vm.run('getent', 'ahostsv4', name)).stdout.split(/\s/)[0] ?? '';
+}
+
+/** Only the endpoint knows that there is no such name. */
+const isToldByEndpoint = async (name: string): Promise<boolean> =>
+  (await vm.run('dig', '+time=4', '+tries=1', name)).stdout.includes('NXDOMAIN');
+
+/** Gives the VM another address in place of the one that it has, as a new lease does. */
+async function moveTo(address: string, from: string): Promise<void> {
+  const ip = ['ip', '-n', network.name('vm')] as const;
+  await must(...ip, 'addr', 'del', `${from}/24`, 'dev', 'eth0');
+  await must(...ip, 'addr', 'add', `${address}/24`, 'dev', 'eth0');
+  await must(...ip, 'route', 'replace', 'default', 'via', ROUTER.v4);
+}
+
+/** Loses all packets of the VM's connections to the endpoint, and lets new ones through. */
+async function blackholeConnections(): Promise<number> {
+  const sockets = await must(...network.in('vm', 'ss', '-Htn', 'dst', ENDPOINT.v4));
+  const ports = [...sockets.matchAll(/:(\d+)\s+\S+:8443/g)].map(([, port]) => port);
+  if (ports.length === 0) return 0;
+  const rules = `table ip lost { chain forward { type filter hook forward priority 0; tcp sport { ${ports} } drop; }; }`;
+  await must(...network.in('router', 'nft', rules));
+  return ports.length;
 }
 
 /** What leaves the VM for any resolver while `during` runs. */
@@ -90,6 +127,23 @@ describe.each([
     if (capture !== 'nft') return;
     expect(await network.dig('container', ELSEWHERE.v6, 'address.internal', 'A')).toBe('198.51.100.1');
     expect(await network.dig('vm', ELSEWHERE.v4, 'address.internal', 'A')).toBe('198.51.100.1');
+  });
+
+  it('has the next answer within 5 s after the address of the host has changed', async () => {
+    expect(await isToldByEndpoint(`before-${capture}.internal`)).toBe(true);
+    await moveTo(MOVED, VM.v4);
+    const told = await until(() => isToldByEndpoint(`moved-${capture}.internal`), NEXT_ANSWER_MS);
+    await moveTo(VM.v4, MOVED);
+    expect(told, service?.output).toBe(true);
+    const back = await until(() => isToldByEndpoint(`moved-back-${capture}.internal`), NEXT_ANSWER_MS);
+    expect(back, service?.output).toBe(true);
+  });
+
+  it('has the next answer within 5 s when packets of its connections vanish', async () => {
+    expect(await blackholeConnections()).toBeGreaterThan(0);
+    const told = await until(() => isToldByEndpoint(`vanished-${capture}.internal`), NEXT_ANSWER_MS);
+    await must(...network.in('router', 'nft', 'delete', 'table', 'ip', 'lost'));
+    expect(told, service?.output).toBe(true);
   });
 
   it('without the endpoint answers names of the mesh from its table, and lets no private name out', async () => {
