@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { mediaTypeOf } from '../http/message.ts';
 import { failure, GROUP, OUTCOME_HEADER, type Status } from '../http/status.ts';
 import type { EntryList } from '../registry/writer.ts';
@@ -6,6 +5,7 @@ import type { ServiceEntry } from '../serviceentry/service-entry.ts';
 import type { Connection } from './connection.ts';
 import { CommandFailure, ServerRefusal } from './failure.ts';
 import { type HttpCall, type HttpReply, openHttpClient } from './http-client.ts';
+import { callPatiently, type Patient } from './patient-call.ts';
 import type { Selector } from './selector.ts';
 import { type EntryEvent, watchEntries } from './watch.ts';
 
@@ -59,10 +59,6 @@ export interface AdminClient {
 /** How long to wait for one answer: longer than the server tries a contended write (10 s), so that its reason is heard. */
 export const ADMIN_TIMEOUT_MS = 15_000;
 
-/** Calls of one request while the server has no time for it; it says when to come again. */
-const MAX_CALLS = 4;
-const MAX_RETRY_AFTER_SECONDS = 5;
-
 const WARNING = /299 \S+ "((?:[^"\\]|\\.)*)"/g;
 
 /** RFC 7234 section 5.5, as the admin API sends it. */
@@ -87,20 +83,11 @@ const isEntry = (value: unknown): value is ServiceEntry =>
   isObject(value.spec) &&
   Array.isArray(value.spec.hosts);
 
-interface Asked {
-  readonly reply: HttpReply;
+interface Asked extends Patient {
   readonly answer: Answered<unknown>;
-  /** More than one: the server had no time for those before, and may have done what they asked for. */
-  readonly calls: number;
 }
 
 const isStatus = (value: unknown): value is Status => isObject(value) && value.kind === 'Status';
-
-function retryAfterMs({ status, headers }: HttpReply): number | undefined {
-  const seconds = Number(headers['retry-after'] ?? Number.NaN);
-  const again = (status === 429 || status === 503) && seconds >= 0;
-  return again ? Math.min(seconds, MAX_RETRY_AFTER_SECONDS) * 1000 : undefined;
-}
 
 const itemPath = ({ namespace, name }: EntryKey, version = 'v1'): string =>
   `${collectionPath(namespace, version)}/${encodeURIComponent(name)}`;
@@ -131,15 +118,6 @@ function openAdminClient(connection: Connection): AdminClient {
   const { url, credential } = connection;
   const http = openHttpClient(connection);
 
-  async function callPatiently(call: HttpCall): Promise<{ readonly reply: HttpReply; readonly calls: number }> {
-    for (let calls = 1; ; calls++) {
-      const reply = await http.call(call);
-      const waitMs = retryAfterMs(reply);
-      if (waitMs === undefined || calls === MAX_CALLS) return { reply, calls };
-      await sleep(waitMs);
-    }
-  }
-
   function notMeshdoh({ status, headers, body }: HttpReply): CommandFailure {
     const isText = mediaTypeOf(headers['content-type'] ?? '') === 'text/plain';
     const said = isText ? `: ${body.toString('utf8').split('\n', 1)[0]?.slice(0, 200)}` : '';
@@ -162,7 +140,8 @@ function openAdminClient(connection: Connection): AdminClient {
   }
 
   async function ask(call: HttpCall): Promise<Asked> {
-    const { reply, calls } = await callPatiently({ ...call, headers: { accept: 'application/json', ...call.headers } });
+    const headers = { accept: 'application/json', ...call.headers };
+    const { reply, calls } = await callPatiently(http, { ...call, headers });
     const value = readJson(reply);
     if (reply.status >= 200 && reply.status < 300) return { reply, calls, answer: { ok: true, value } };
     if (!isStatus(value)) throw notMeshdoh(reply);

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { mediaTypeOf } from '../http/message.ts';
 import type { Status } from '../http/status.ts';
 import type { FsckPart, FsckRequest } from '../registry/fsck-report.ts';
@@ -6,6 +5,7 @@ import type { PoolReport, VipReport } from '../registry/operations.ts';
 import type { Connection } from './connection.ts';
 import { CommandFailure, ServerRefusal } from './failure.ts';
 import { type HttpCall, type HttpReply, openHttpClient } from './http-client.ts';
+import { callPatiently } from './patient-call.ts';
 
 /** The operations API from its clients' side. Every call throws CommandFailure for what the server does not answer. */
 export interface OperationsClient {
@@ -17,9 +17,6 @@ export interface OperationsClient {
   ask<T>(call: HttpCall): Promise<T>;
   close(): void;
 }
-
-const MAX_CALLS = 4;
-const RETRY_AFTER_MS = 1000;
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 
@@ -42,16 +39,9 @@ function openOperationsClient(connection: Connection): OperationsClient {
     );
   }
 
-  async function callPatiently(call: HttpCall): Promise<HttpReply> {
-    for (let calls = 1; ; calls++) {
-      const reply = await http.call(call);
-      if (reply.status !== 503 || calls === MAX_CALLS) return reply;
-      await sleep(RETRY_AFTER_MS);
-    }
-  }
-
   async function ask<T>(call: HttpCall): Promise<T> {
-    const reply = await callPatiently({ ...call, headers: { accept: 'application/json', ...call.headers } });
+    const headers = { accept: 'application/json', ...call.headers };
+    const { reply } = await callPatiently(http, { ...call, headers });
     const value = readJson(reply);
     if (reply.status === 200 || reply.status === 201) return value as T;
     throw new ServerRefusal(value as unknown as Status);
