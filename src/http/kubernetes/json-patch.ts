@@ -45,21 +45,24 @@ function leadsSomewhere(document: unknown, path: string, mustExist: boolean): bo
   return last !== undefined && isContainer(value) && (mustExist ? has(value, last) : takes(value, last));
 }
 
+/** Members that an operation does not define are ignored (RFC 6902 section 4). */
+const pointersOf = ({ op }: Pick<Operation, 'op'>) =>
+  op === 'move' || op === 'copy' ? (['path', 'from'] as const) : (['path'] as const);
+
 const isPointer = (value: unknown): value is string =>
   typeof value === 'string' && (value === '' || value.startsWith('/'));
 
 function isOperation(value: unknown): value is Operation {
   if (!isContainer(value) || typeof value.op !== 'string' || !Object.hasOwn(EXISTING, value.op)) return false;
-  const hasFrom = (value.op !== 'move' && value.op !== 'copy') || isPointer(value.from);
   const hasValue = !['add', 'replace', 'test'].includes(value.op) || Object.hasOwn(value, 'value');
-  return isPointer(value.path) && hasFrom && hasValue;
+  return hasValue && pointersOf(value as Pick<Operation, 'op'>).every((member) => isPointer(value[member]));
 }
 
 function problemOf(document: object, operation: Operation): string | undefined {
   const existing = EXISTING[operation.op] ?? [];
-  for (const member of ['path', 'from'] as const) {
-    const path = (operation as { path: string; from?: string })[member];
-    if (path !== undefined && !leadsSomewhere(document, path, existing.includes(member))) {
+  for (const member of pointersOf(operation)) {
+    const path = (operation as Record<'path' | 'from', string>)[member];
+    if (!leadsSomewhere(document, path, existing.includes(member))) {
       return `${operation.op}: there is no ${JSON.stringify(path)}`;
     }
   }

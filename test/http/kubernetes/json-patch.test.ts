@@ -12,6 +12,7 @@ describe('a JSON patch', () => {
     ['replaces an item', { op: 'replace', path: '/spec/hosts/1', value: 'c' }, { hosts: ['a', 'c'] }],
     ['moves', { op: 'move', from: '/spec/hosts', path: '/spec/names' }, { names: ['a', 'b'] }],
     ['copies', { op: 'copy', from: '/spec/hosts/0', path: '/spec/first' }, { hosts: ['a', 'b'], first: 'a' }],
+    ['ignores what its operation does not define', { op: 'add', path: '/spec/new', from: ' ', value: 1 }, { new: 1 }],
     ['tests', { op: 'test', path: '/spec/hosts', value: ['a', 'b'] }, { hosts: ['a', 'b'] }],
     ['reads ~1', { op: 'replace', path: '/spec/labels/x~1y', value: '3' }, { labels: { 'x/y': '3', 'm~n': '2' } }],
     ['reads ~0', { op: 'replace', path: '/spec/labels/m~0n', value: '3' }, { labels: { 'x/y': '1', 'm~n': '3' } }],
