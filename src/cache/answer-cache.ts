@@ -33,8 +33,11 @@ export interface CachedAnswer {
 export type Generation = number;
 
 interface Entry {
-  /** Undefined: the name is nobody's here, so the answer is the one that was forwarded. */
-  readonly wire: Buffer | undefined;
+  /**
+   * A character for each octet: to the garbage collector, a string is one small object, and a buffer several large ones.
+   * Undefined: the name is nobody's here, so the answer is the one that was forwarded.
+   */
+  readonly wire: string | undefined;
   readonly questionEnd: number;
   /** Of the TTLs that are counted down. */
   readonly ttlOffsets: readonly number[];
@@ -45,8 +48,9 @@ interface Entry {
   readonly seconds: number | undefined;
   /** When it came here, in milliseconds. */
   readonly since: number;
-  readonly freshUntil: number;
-  readonly staleUntil: number;
+  /** From then on; lengths of time are small integers, which are no objects. */
+  readonly freshMs: number;
+  readonly staleMs: number;
   /** Until then the upstreams are spared, and the answer is stale. */
   spareUntil: number;
   readonly generation: Generation;
@@ -57,7 +61,7 @@ const STALE_TTL = 30;
 /** After all upstreams failed. */
 const SPARE_MS = 5_000;
 /** An entry without its octets, as it takes up memory: list node, map slot, objects. */
-const ENTRY_OCTETS = 500;
+const ENTRY_OCTETS = 350;
 const OFFSET_OCTETS = 8;
 const NO_OFFSETS: readonly number[] = [];
 
@@ -100,9 +104,9 @@ export class AnswerCache {
     if (key === undefined) return undefined;
     const now = this.#options.now();
     const decided = this.#entries.get(key);
-    if (decided === undefined || decided.generation !== this.#generation || now >= decided.freshUntil) return undefined;
+    if (decided === undefined || decided.generation !== this.#generation || !isFresh(decided, now)) return undefined;
     const entry = decided.wire === undefined ? this.#entries.get(key.slice(0, key.length - scope.length)) : decided;
-    return entry !== undefined && now < entry.freshUntil ? answerFrom(entry, query, now) : undefined;
+    return entry !== undefined && isFresh(entry, now) ? answerFrom(entry, query, now) : undefined;
   }
 
   /** Keeps an answer made here; `maxAge` is how many seconds it may be kept at all. */
@@ -111,7 +115,7 @@ export class AnswerCache {
     const records = recordsOf(response);
     if (key === undefined || records === undefined) return;
     this.#keepDecision(key + scope, generation, Math.min(maxAge * 1000, this.#options.decisionMaxMs), {
-      wire: copyOf(response),
+      wire: textOf(response),
       questionEnd: questionEndOf(key),
       rotation: rotationOf(response, records),
       seconds: maxAge,
@@ -145,8 +149,8 @@ export class AnswerCache {
     const entry = key === undefined ? undefined : this.#entries.get(key);
     const now = this.#options.now();
     if (entry === undefined) return undefined;
-    if (now < entry.freshUntil) return answerFrom(entry, query, now);
-    return now < Math.min(entry.spareUntil, entry.staleUntil) ? staleAnswerFrom(entry, query) : undefined;
+    if (isFresh(entry, now)) return answerFrom(entry, query, now);
+    return now < entry.spareUntil && isUsable(entry, now) ? staleAnswerFrom(entry, query) : undefined;
   }
 
   /** What can still be said after all upstreams failed; they are then spared for a while (RFC 8767 section 5). */
@@ -154,17 +158,16 @@ export class AnswerCache {
     const key = queryKey(query);
     const entry = key === undefined ? undefined : this.#entries.get(key);
     const now = this.#options.now();
-    if (entry === undefined || now >= entry.staleUntil) return undefined;
+    if (entry === undefined || !isUsable(entry, now)) return undefined;
     entry.spareUntil = now + SPARE_MS;
     return staleAnswerFrom(entry, query);
   }
 
   /** Keeps what an upstream said, or what is said because none did. */
-  keepForwarded(query: Uint8Array, response: Buffer): void {
+  keepForwarded(query: Uint8Array, response: Buffer, records = recordsOf(response)): void {
     const key = queryKey(query);
-    const records = recordsOf(response);
     if (key === undefined || records === undefined) return;
-    const seconds = cacheSeconds(response);
+    const seconds = cacheSeconds(response, records);
     const lifetimeMs = keptSeconds(response, records, seconds, this.#options.failureSeconds) * 1000;
     // What is older is no answer any more, not even a stale one.
     if (lifetimeMs <= 0) this.#entries.delete(key);
@@ -178,21 +181,17 @@ export class AnswerCache {
     seconds: number | undefined,
     lifetimeMs: number,
   ): Entry {
-    const wire = copyOf(response);
     const counted = records.filter(({ type }) => type !== RRType.OPT);
-    for (const record of counted) wire.writeUInt32BE(secondsOf(wire, record), record.ttlOffset);
-    const since = this.#options.now();
-    const freshUntil = since + lifetimeMs;
     return {
-      wire,
+      wire: textOf(withSeconds(response, counted)),
       questionEnd,
       ttlOffsets: counted.map(({ ttlOffset }) => ttlOffset),
       rotation: undefined,
       turn: 0,
       seconds,
-      since,
-      freshUntil,
-      staleUntil: isFailure(response) ? freshUntil : freshUntil + this.#options.staleMaxMs,
+      since: this.#options.now(),
+      freshMs: lifetimeMs,
+      staleMs: isFailure(response) ? 0 : this.#options.staleMaxMs,
       spareUntil: 0,
       generation: 0,
     };
@@ -205,9 +204,7 @@ export class AnswerCache {
     answer: Pick<Entry, 'wire' | 'questionEnd' | 'rotation' | 'seconds'>,
   ): void {
     if (generation !== this.#generation || lifetimeMs <= 0) return;
-    const since = this.#options.now();
-    const freshUntil = since + lifetimeMs;
-    const lifetime = { since, freshUntil, staleUntil: freshUntil, spareUntil: 0 };
+    const lifetime = { since: this.#options.now(), freshMs: lifetimeMs, staleMs: 0, spareUntil: 0 };
     this.#entries.set(key, { ...answer, ...lifetime, ttlOffsets: NO_OFFSETS, turn: 0, generation });
   }
 }
@@ -215,17 +212,25 @@ export class AnswerCache {
 /** A key is one octet of traits and the question. */
 const questionEndOf = (key: string): number => HEADER_OCTETS + key.length - 1;
 
-/** Memory of its own: a slice of a larger piece would keep all of it. */
-function copyOf(response: Buffer): Buffer {
-  const copy = Buffer.allocUnsafeSlow(response.length);
-  response.copy(copy);
-  return copy;
+const textOf = (response: Buffer): string => response.toString('latin1');
+
+const isFresh = ({ since, freshMs }: Entry, now: number): boolean => now < since + freshMs;
+
+/** Fresh, or stale but better than nothing. */
+const isUsable = ({ since, freshMs, staleMs }: Entry, now: number): boolean => now < since + freshMs + staleMs;
+
+/** With the TTLs that count. */
+function withSeconds(response: Buffer, counted: readonly RecordAt[]): Buffer {
+  const differing = counted.filter((record) => secondsOf(response, record) !== record.ttl);
+  if (differing.length === 0) return response;
+  const wire = Buffer.from(response);
+  for (const record of differing) wire.writeUInt32BE(secondsOf(response, record), record.ttlOffset);
+  return wire;
 }
 
-/** A copy of the response with the id and the question, in its own case, of the query. */
-function addressed(wire: Buffer, { questionEnd }: Entry, query: Uint8Array): Buffer {
-  const response = Buffer.allocUnsafe(wire.length);
-  wire.copy(response);
+/** The response with the id and the question, in its own case, of the query. */
+function addressed(wire: string, { questionEnd }: Entry, query: Uint8Array): Buffer {
+  const response = Buffer.from(wire, 'latin1');
   response[0] = query[0] ?? 0;
   response[1] = query[1] ?? 0;
   for (let at = HEADER_OCTETS; at < questionEnd; at++) response[at] = query[at] ?? 0;
@@ -237,7 +242,7 @@ function answerFrom(entry: Entry, query: Uint8Array, now: number): CachedAnswer 
   if (wire === undefined) return undefined;
   const response = addressed(wire, entry, query);
   if (rotation !== undefined) {
-    rotate(wire, response, rotation, entry.turn);
+    rotate(response, rotation, entry.turn);
     entry.turn = (entry.turn + 1) % rotation.count;
   }
   if (ttlOffsets === NO_OFFSETS) return { wire: response, maxAge: seconds, stale: false };

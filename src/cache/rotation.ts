@@ -29,10 +29,11 @@ export function rotationOf(wire: Uint8Array, records: readonly RecordAt[]): Rota
 const isOwnedByPointer = (wire: Uint8Array, { offset, ttlOffset }: RecordAt): boolean =>
   (wire[offset] ?? 0) >= 0xc0 && ttlOffset - offset === POINTER_OCTETS + 4;
 
-/** Writes the records of `from` into `to`, the one at index `first` in front. */
-export function rotate(from: Buffer, to: Buffer, { start, size, count }: Rotation, first: number): void {
+/** Puts the record at index `first` in front, and those before it behind the others. */
+export function rotate(wire: Buffer, { start, size, count }: Rotation, first: number): void {
   const middle = start + first * size;
   const end = start + count * size;
-  from.copy(to, start, middle, end);
-  from.copy(to, start + (end - middle), start, middle);
+  const before = Buffer.from(wire.subarray(start, middle));
+  wire.copyWithin(start, middle, end);
+  wire.set(before, end - before.length);
 }

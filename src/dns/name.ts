@@ -53,9 +53,9 @@ export function labelsOf(name: DomainName): readonly string[] {
 
 /** The name without its first label; undefined for the root. */
 export function parentOf(name: DomainName): DomainName | undefined {
-  const [first] = labelsOf(name);
-  if (first === undefined) return undefined;
-  return first.length === name.length ? ROOT : (name.slice(first.length + 1) as DomainName);
+  if (name === ROOT) return undefined;
+  const first = name.includes('\\') ? (splitLabels(name)[0]?.length ?? 0) : name.indexOf('.');
+  return first === -1 || first === name.length ? ROOT : (name.slice(first + 1) as DomainName);
 }
 
 export function isAtOrBelow(name: DomainName, ancestor: DomainName): boolean {

@@ -2,7 +2,7 @@ import { RRType } from './constants.ts';
 import { MAX_MESSAGE_OCTETS } from './message-writer.ts';
 import { uint8, uint16 } from './octets.ts';
 import { type ExtendedError, encodeExtendedError, encodeOpt } from './opt.ts';
-import { type DnsQuery, EdnsOption, OPTION_HEADER_OCTETS } from './query.ts';
+import { type DnsQuery, EdnsOption, HEADER_OCTETS, OPTION_HEADER_OCTETS } from './query.ts';
 import { negativeSeconds, type RecordAt, rcodeOf, recordsOf } from './walk.ts';
 
 export interface Relay {
@@ -13,9 +13,9 @@ export interface Relay {
 }
 
 /**
- * Somebody else's response as ours to `query`: RD and CD as in the query, RA set, TTLs less `age`. The OPT is between
- * neighbours (RFC 6891 section 6.1.1), so it is a new one, or none where the query has none; extended errors are
- * handed on. Everything else keeps its octets.
+ * Somebody else's response to the question of `query` as ours to it: id, RD, CD and the case of the name as in the
+ * query, RA set, TTLs less `age`. The OPT is between neighbours (RFC 6891 section 6.1.1), so it is a new one, or none
+ * where the query has none; extended errors are handed on. Everything else keeps its octets.
  */
 export function relayResponse(query: DnsQuery, response: Buffer, { age = 0, ede }: Relay = {}): Buffer {
   const records = recordsOf(response) ?? [];
@@ -28,6 +28,8 @@ export function relayResponse(query: DnsQuery, response: Buffer, { age = 0, ede 
   const required = uint16(response, 6) + uint16(response, 8);
   const additionals = (opt === undefined ? records.length : records.indexOf(opt)) - required;
   relayed.writeUInt16BE(additionals + (relayed.length > end ? 1 : 0), 10);
+  relayed.writeUInt16BE(query.id, 0);
+  if (query.question !== undefined) relayed.set(query.question.wire, HEADER_OCTETS);
   relayed[2] = (uint8(response, 2) & 0xfe) | (query.rd ? 0x01 : 0);
   relayed[3] = 0x80 | (uint8(response, 3) & 0x6f) | (query.cd ? 0x10 : 0);
   if (age > 0) countDown(relayed, records, end, age);

@@ -88,11 +88,10 @@ const seconds = (ttl: number): number => (ttl > 0x7fff_ffff ? 0 : ttl);
  * and as long as the SOA record allows of what it denies (RFC 2308 section 5). Undefined when it must not be cached:
  * an error, truncated, a denial without an SOA, or not a whole message.
  */
-export function cacheSeconds(wire: Uint8Array): number | undefined {
+export function cacheSeconds(wire: Uint8Array, records = recordsOf(wire)): number | undefined {
   const rcode = rcodeOf(wire);
   const truncated = (uint8(wire, 2) & TC) !== 0;
   if (truncated || (rcode !== Rcode.noError && rcode !== Rcode.nxDomain)) return undefined;
-  const records = recordsOf(wire);
   if (records === undefined || records.some(hasExtendedRcode)) return undefined;
   const answers = records.filter(({ section, type }) => section === 'answer' && type !== RRType.OPT);
   const soa = records.find(({ section, type }) => section === 'authority' && type === RRType.SOA);

@@ -35,12 +35,12 @@ export class DohClient implements UpstreamClient {
    * Posts `wire`, which asks `question`. Aborting gives up this exchange and no other; a reason named `TimeoutError`
    * also casts doubt on the connection. Never rejects.
    */
-  async exchange(wire: Buffer, question: Question, signal: AbortSignal): Promise<Exchanged> {
-    const first = await this.#attempt(wire, signal);
-    const reply = !first.ok && first.retry && !signal.aborted ? await this.#attempt(wire, signal) : first;
-    if (reply.ok) return judgeResponse(reply.body, question, reply.age);
-    const { kind, message, status } = reply;
-    return { ok: false, kind, message, ...(status !== undefined && { status }) };
+  exchange(wire: Buffer, question: Question, signal: AbortSignal): Promise<Exchanged> {
+    return this.#attempt(wire, signal).then((reply) =>
+      !reply.ok && reply.retry && !signal.aborted
+        ? this.#attempt(wire, signal).then((second) => exchangedFrom(second, question))
+        : exchangedFrom(reply, question),
+    );
   }
 
   /** Connects ahead of the first exchange, or gives up. Never rejects. */
@@ -58,14 +58,15 @@ export class DohClient implements UpstreamClient {
     this.#closing.abort();
   }
 
-  async #attempt(wire: Buffer, signal: AbortSignal): Promise<HttpReply> {
-    const connection = this.#openConnection() ?? (await untilAborted(this.#dial(), signal));
-    if (connection === undefined || signal.aborted) return abortFailure(signal);
-    if ('kind' in connection) return connection;
-    const { heard } = connection;
-    const reply = await connection.exchange(wire, signal);
-    if (!reply.ok && connection.heard === heard && isTimeout(signal)) connection.retire();
-    return reply;
+  #attempt(wire: Buffer, signal: AbortSignal): Promise<HttpReply> {
+    const connection = this.#openConnection();
+    return connection === undefined ? this.#attemptDialled(wire, signal) : attemptOver(connection, wire, signal);
+  }
+
+  async #attemptDialled(wire: Buffer, signal: AbortSignal): Promise<HttpReply> {
+    const dialled = await untilAborted(this.#dial(), signal);
+    if (dialled === undefined || signal.aborted) return abortFailure(signal);
+    return 'kind' in dialled ? dialled : attemptOver(dialled, wire, signal);
   }
 
   #openConnection(): Connection | undefined {
@@ -88,4 +89,18 @@ export class DohClient implements UpstreamClient {
   }
 }
 
+function attemptOver(connection: Connection, wire: Buffer, signal: AbortSignal): Promise<HttpReply> {
+  const { heard } = connection;
+  return connection.exchange(wire, signal).then((reply) => {
+    if (!reply.ok && connection.heard === heard && isTimeout(signal)) connection.retire();
+    return reply;
+  });
+}
+
 const isTimeout = ({ reason }: AbortSignal): boolean => reason instanceof Error && reason.name === 'TimeoutError';
+
+function exchangedFrom(reply: HttpReply, question: Question): Exchanged {
+  if (reply.ok) return judgeResponse(reply.body, question, reply.age);
+  const { kind, message, status } = reply;
+  return { ok: false, kind, message, ...(status !== undefined && { status }) };
+}

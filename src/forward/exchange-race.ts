@@ -1,6 +1,6 @@
 import type { Question } from '../dns/query.ts';
 import type { Forwarded, UpstreamFailure } from './forwarder.ts';
-import type { UpstreamClient } from './upstream-client.ts';
+import type { Exchanged, UpstreamClient } from './upstream-client.ts';
 
 /** An upstream that has not answered within this time gets company. */
 const HEDGE_MS = 250;
@@ -24,7 +24,8 @@ export class ExchangeRace {
   readonly outcome: Promise<Forwarded>;
   readonly #content: RaceContent;
   readonly #resolve: (outcome: Forwarded) => void;
-  readonly #running = new Map<number, AbortController>();
+  /** By index of the client. */
+  readonly #running: (AbortController | undefined)[] = [];
   readonly #failures: UpstreamFailure[] = [];
   #next = 0;
   #settled = false;
@@ -55,29 +56,36 @@ export class ExchangeRace {
     const { clients } = this.#content;
     const client = clients[this.#next];
     if (client !== undefined) {
-      void this.#attempt(client, this.#next++);
+      this.#attempt(client, this.#next++);
       if (this.#next < clients.length) this.#hedgeTimer = setTimeout(() => this.#startNext(), HEDGE_MS);
-    } else if (this.#running.size === 0) {
+    } else if (this.#running.every((attempt) => attempt === undefined)) {
       this.#finish({ ok: false, failures: this.failures() });
     }
   }
 
-  async #attempt(client: UpstreamClient, index: number): Promise<void> {
-    const { wire, question, timeoutMs, failed } = this.#content;
+  #attempt(client: UpstreamClient, index: number): void {
+    const { wire, question, timeoutMs } = this.#content;
     const attempt = new AbortController();
-    this.#running.set(index, attempt);
+    this.#running[index] = attempt;
     const timer = setTimeout(() => {
       attempt.abort(new DOMException(`no answer within ${timeoutMs} ms`, 'TimeoutError'));
     }, timeoutMs);
-    const { origin: upstream } = client;
-    const exchanged = await client.exchange(wire, question, attempt.signal);
-    clearTimeout(timer);
-    this.#running.delete(index);
-    if (exchanged.ok) return this.#finish({ ...exchanged, upstream });
+    void client.exchange(wire, question, attempt.signal).then((exchanged) => {
+      clearTimeout(timer);
+      this.#running[index] = undefined;
+      this.#ended(exchanged, client.origin, index);
+    });
+  }
+
+  #ended(exchanged: Exchanged, upstream: string, index: number): void {
+    if (exchanged.ok) {
+      this.#finish({ ok: true, wire: exchanged.wire, upstream, age: exchanged.age });
+      return;
+    }
     const { ok: _, ...reason } = exchanged;
     const failure = { upstream, ...reason };
     this.#failures[index] = failure;
-    if (!this.#settled) failed?.(failure);
+    if (!this.#settled) this.#content.failed?.(failure);
     this.#startNext();
   }
 
@@ -86,7 +94,7 @@ export class ExchangeRace {
     clearTimeout(this.#hedgeTimer);
     this.#settled = true;
     this.#next = this.#content.clients.length;
-    for (const attempt of this.#running.values()) attempt.abort();
+    for (const attempt of this.#running) attempt?.abort();
     this.#resolve(outcome);
   }
 }

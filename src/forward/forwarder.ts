@@ -3,7 +3,7 @@ import type { DnsQuery } from '../dns/query.ts';
 export type Forwarded =
   | {
       readonly ok: true;
-      /** The upstream's message, its octets kept, with the query's id. */
+      /** The upstream's message, its octets kept; id and case of the name may be another query's that asked the same. */
       readonly wire: Buffer;
       /** Origin of the upstream that answered, for metrics and traces. */
       readonly upstream: string;
@@ -22,7 +22,7 @@ export interface UpstreamFailure {
   readonly message: string;
   /** With kind `status`: of HTTP. */
   readonly status?: number;
-  /** With kind `rcode`: the upstream's own SERVFAIL or REFUSED, with the query's id. */
+  /** With kind `rcode`: the upstream's own SERVFAIL or REFUSED, as above. */
   readonly wire?: Buffer;
 }
 

@@ -1,6 +1,6 @@
 import { Rcode, RRType, rcodeName } from '../dns/constants.ts';
 import { uint16 } from '../dns/octets.ts';
-import { EdnsOption, HEADER_OCTETS, OPTION_HEADER_OCTETS, type Question } from '../dns/query.ts';
+import { EdnsOption, OPTION_HEADER_OCTETS, type Question } from '../dns/query.ts';
 import { rcodeOf, recordsOf, sameQuestion } from '../dns/walk.ts';
 import type { Exchanged } from './upstream-client.ts';
 
@@ -30,14 +30,6 @@ export function judgeResponse(body: Buffer, question: Question, age: number): Ex
   return FAILED_RCODES.has(rcode)
     ? { ok: false, kind: 'rcode', message: rcodeName(rcode), wire }
     : { ok: true, wire, age };
-}
-
-/** A copy for one client: its id, and its question in its own case. */
-export function addressTo(id: number, question: Question, response: Buffer): Buffer {
-  const wire = Buffer.from(response);
-  wire.writeUInt16BE(id, 0);
-  wire.set(question.wire, HEADER_OCTETS);
-  return wire;
 }
 
 /** Removes them from the RDATA of the OPT that ends the message; malformed options stay as they are. */

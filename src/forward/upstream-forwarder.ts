@@ -1,8 +1,7 @@
 import { type DomainName, parentOf, parseName, ROOT } from '../dns/name.ts';
-import type { DnsQuery, Question } from '../dns/query.ts';
+import type { DnsQuery } from '../dns/query.ts';
 import { DohClient } from './doh-client.ts';
 import type { Forwarded, Forwarder, UpstreamFailure } from './forwarder.ts';
-import { addressTo } from './incoming.ts';
 import type { Upstream } from './upstream.ts';
 import { UpstreamGroup } from './upstream-group.ts';
 
@@ -51,12 +50,9 @@ class UpstreamForwarder implements ConnectingForwarder {
   }
 
   async forward(query: DnsQuery, signal: AbortSignal): Promise<Forwarded> {
-    const { id, question } = query;
+    const { question } = query;
     if (question === undefined || signal.aborted) return { ok: false, failures: [] };
-    const group = this.#routeFor(question.qname) ?? this.#default;
-    const outcome = await group.ask(query, question, signal);
-    if (outcome.ok) return { ...outcome, wire: addressTo(id, question, outcome.wire) };
-    return { ok: false, failures: outcome.failures.map((failure) => addressFailure(failure, id, question)) };
+    return (this.#routeFor(question.qname) ?? this.#default).ask(query, question, signal);
   }
 
   upstreamsFor(name: string): readonly string[] {
@@ -93,6 +89,3 @@ class UpstreamForwarder implements ConnectingForwarder {
     return client;
   }
 }
-
-const addressFailure = (failure: UpstreamFailure, id: number, question: Question): UpstreamFailure =>
-  failure.wire === undefined ? failure : { ...failure, wire: addressTo(id, question, failure.wire) };

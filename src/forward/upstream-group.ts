@@ -32,12 +32,10 @@ export class UpstreamGroup {
     shared.callers++;
     const outcome = await untilAborted(shared.race.outcome, signal);
     shared.callers--;
+    if (outcome !== undefined || shared.callers === 0) this.#forget(key, shared);
     if (outcome !== undefined) return outcome;
     const failures = shared.race.failures();
-    if (shared.callers === 0) {
-      this.#forget(key, shared);
-      shared.race.cancel();
-    }
+    if (shared.callers === 0) shared.race.cancel();
     return { ok: false, failures };
   }
 
@@ -52,7 +50,6 @@ export class UpstreamGroup {
     });
     const shared = { race, callers: 0 };
     this.#underWay.set(key, shared);
-    void race.outcome.then(() => this.#forget(key, shared));
     return shared;
   }
 

@@ -70,7 +70,12 @@ export function createExchange(resolver: Resolver, cache: AnswerCache | undefine
     const started = performance.now();
     const generation = cache?.generation ?? 0;
     underWay++;
-    const resolution = await resolver.resolve(query, view, signal).finally(() => underWay--);
+    let resolution: Resolution;
+    try {
+      resolution = await resolver.resolve(query, view, signal);
+    } finally {
+      underWay--;
+    }
     const { source, wire, maxAge } = resolution;
     if (source === 'cache') counters.hits++;
     else if (source === 'stale') counters.stale++;

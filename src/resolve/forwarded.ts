@@ -3,7 +3,7 @@ import { EdeCode, Rcode } from '../dns/constants.ts';
 import type { DnsQuery } from '../dns/query.ts';
 import { relayResponse } from '../dns/relayed-response.ts';
 import { encodeResponse } from '../dns/response.ts';
-import { cacheSeconds, rcodeOf } from '../dns/walk.ts';
+import { cacheSeconds, rcodeOf, recordsOf } from '../dns/walk.ts';
 import type { Forwarded, Forwarder, UpstreamFailure } from '../forward/forwarder.ts';
 import type { Resolution } from './resolver.ts';
 
@@ -26,8 +26,9 @@ export async function forwardedAnswer(
   const forwarded = await forwarder.forward(query, signal);
   if (forwarded.ok) {
     const wire = relayResponse(query, forwarded.wire, { age: forwarded.age });
-    cache?.keepForwarded(query.wire, wire);
-    return { wire, source: 'forwarded', maxAge: cacheSeconds(wire), upstream: forwarded.upstream };
+    const records = recordsOf(wire);
+    cache?.keepForwarded(query.wire, wire, records);
+    return { wire, source: 'forwarded', maxAge: cacheSeconds(wire, records), upstream: forwarded.upstream };
   }
   const stale = cache?.stale(query.wire);
   if (stale) return staleResolution(query, stale.wire);

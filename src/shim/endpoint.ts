@@ -52,12 +52,13 @@ export class Endpoint implements UpstreamClient {
     this.#ports.client.close();
   }
 
-  async #ask(wire: Buffer, question: Question, signal: AbortSignal): Promise<Exchanged> {
+  #ask(wire: Buffer, question: Question, signal: AbortSignal): Promise<Exchanged> {
     const { client } = this.#ports;
-    const exchanged = await client.exchange(wire, question, signal);
-    const isOver = signal.reason instanceof Error && signal.reason.name === 'TimeoutError';
-    if (this.#health.note(verdictOf(exchanged, client.isConnected, isOver))) this.#onChange();
-    return exchanged;
+    return client.exchange(wire, question, signal).then((exchanged) => {
+      const isOver = signal.reason instanceof Error && signal.reason.name === 'TimeoutError';
+      if (this.#health.note(verdictOf(exchanged, client.isConnected, isOver))) this.#onChange();
+      return exchanged;
+    });
   }
 
   #onChange(): void {

@@ -5,6 +5,7 @@ import { parseName } from '../dns/name.ts';
 import type { DnsQuery, Question } from '../dns/query.ts';
 import { DohClient } from '../forward/doh-client.ts';
 import type { Forwarded } from '../forward/forwarder.ts';
+import { NEVER } from '../forward/until-aborted.ts';
 import type { Upstream } from '../forward/upstream.ts';
 import { UpstreamGroup } from '../forward/upstream-group.ts';
 import { checkQuery } from '../resolve/decide.ts';
@@ -63,7 +64,6 @@ const ANYBODY: View = {
  * Every step of a query has an end of its own, and together they keep to what programs wait for: a timer for each query
  * on top of theirs would outlive it by seconds, and cost more than its answer.
  */
-const NEVER = new AbortController().signal;
 const deadline = (): AbortSignal => NEVER;
 
 /** The query's time is over at the endpoint before it is here: it gives up after 1.5 s. */

@@ -22,20 +22,17 @@ export class Routing {
   }
 
   /** `search`: the search domains of the host, which its own resolvers know. */
-  matchOf(qname: DomainName, search: readonly string[]): RouteMatch | undefined {
+  matchOf(qname: DomainName, search: ReadonlySet<DomainName>): RouteMatch | undefined {
     for (let suffix: DomainName | undefined = qname; suffix !== undefined; suffix = parentOf(suffix)) {
       const target = this.#given.get(suffix);
       if (target !== undefined) return { suffix, target, isGiven: true };
-      if (this.#cloud.has(suffix) || isAmong(suffix, search)) {
+      if (this.#cloud.has(suffix) || search.has(suffix)) {
         return { suffix, target: { kind: 'system' }, isGiven: false };
       }
     }
     return undefined;
   }
 }
-
-const isAmong = (suffix: DomainName, texts: readonly string[]): boolean =>
-  texts.some((text) => text !== '.' && parseName(text) === suffix);
 
 /** The zones that say more about a name than a route does: longer ones, and equal ones where the route is a default. */
 export const zonesBefore = ({ suffix, isGiven }: RouteMatch, zones: readonly DomainName[]): readonly DomainName[] =>

@@ -1,3 +1,4 @@
+import { type DomainName, parseName, ROOT } from '../dns/name.ts';
 import type { DnsQuery, Question } from '../dns/query.ts';
 import type { Forwarded } from '../forward/forwarder.ts';
 import { UpstreamGroup } from '../forward/upstream-group.ts';
@@ -20,6 +21,7 @@ export class SystemResolvers {
   readonly #read: () => Promise<OriginalServers>;
   readonly #now: () => number;
   #servers: OriginalServers = { servers: [], search: [] };
+  #search: ReadonlySet<DomainName> = new Set();
   #readAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
   #clients: readonly DnsClient[] = [];
@@ -39,9 +41,9 @@ export class SystemResolvers {
     return this.#servers;
   }
 
-  /** What they were when last read; without waiting. */
-  get search(): readonly string[] {
-    return this.#servers.search;
+  /** The host's search domains but the root, as they were when last read; without waiting. */
+  get search(): ReadonlySet<DomainName> {
+    return this.#search;
   }
 
   async ask(query: DnsQuery, question: Question, signal: AbortSignal): Promise<Forwarded> {
@@ -58,6 +60,7 @@ export class SystemResolvers {
       const found = await this.#read();
       if (textOf(found) !== textOf(this.#servers)) this.#use(found.servers);
       this.#servers = found;
+      this.#search = new Set(found.search.flatMap((text) => parseName(text) ?? []).filter((name) => name !== ROOT));
     } catch {
       // Those that were known go on serving.
     }

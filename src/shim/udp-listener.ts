@@ -79,12 +79,11 @@ class DatagramListener implements UdpListener {
   readonly #exchange: Exchange;
   readonly #maxInFlight: number;
   readonly #closeTimeoutMs: number;
-  readonly #inFlight = new Set<Promise<void>>();
   #closed: Promise<void> | undefined;
   #canSend = true;
-  /** Datagrams that the kernel has not taken yet. */
-  #sending = 0;
-  #allSent: (() => void) | undefined;
+  /** Queries that the kernel has not taken the answer to yet. */
+  #inFlight = 0;
+  #allAnswered: (() => void) | undefined;
 
   constructor(socket: Socket, options: UdpListenerOptions) {
     const { address, port } = socket.address();
@@ -115,42 +114,33 @@ class DatagramListener implements UdpListener {
   }
 
   async #answered(): Promise<void> {
-    await Promise.all(this.#inFlight);
-    if (this.#sending === 0) return;
+    if (this.#inFlight === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#allSent = resolve;
+    this.#allAnswered = resolve;
     await promise;
   }
 
   #receive(query: Buffer, client: RemoteInfo): void {
     // Nobody can be answered at port 0: it is forged.
     if (!isQuery(query) || client.port === 0) return;
-    if (this.#inFlight.size + this.#sending >= this.#maxInFlight) {
+    if (this.#inFlight >= this.#maxInFlight) {
       this.dropped++;
       return;
     }
+    this.#inFlight++;
     const answer = answerTo(query, 'udp', this.#exchange);
     if (!(answer instanceof Promise)) this.#send(answer, query, client);
-    else this.#sendLater(answer, query, client);
-  }
-
-  #sendLater(answer: Promise<Answer>, query: Buffer, client: RemoteInfo): void {
-    const sent: Promise<void> = answer.then((late) => {
-      this.#inFlight.delete(sent);
-      this.#send(late, query, client);
-    });
-    this.#inFlight.add(sent);
+    else void answer.then((late) => this.#send(late, query, client));
   }
 
   #send(answer: Answer, query: Buffer, { address, port }: RemoteInfo): void {
-    if (answer === undefined || !this.#canSend) return;
-    this.#sending++;
-    this.#socket.send(fitted(answer, query), port, address, this.#onSent);
+    if (answer === undefined || !this.#canSend) this.#onAnswered();
+    else this.#socket.send(fitted(answer, query), port, address, this.#onAnswered);
   }
 
-  readonly #onSent = (): void => {
-    this.#sending--;
-    if (this.#sending === 0) this.#allSent?.();
+  readonly #onAnswered = (): void => {
+    this.#inFlight--;
+    if (this.#inFlight === 0) this.#allAnswered?.();
   };
 }
 

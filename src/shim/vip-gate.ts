@@ -6,6 +6,7 @@ import { encodeResponse } from '../dns/response.ts';
 import { recordsOf } from '../dns/walk.ts';
 import type { MeshTable } from '../table/mesh-table.ts';
 import type { Reachable } from './vip-carrier.ts';
+import { within } from './within.ts';
 
 export interface VipGatePorts {
   /** Fetches the table now, shared with others who want it; never rejects. */
@@ -39,16 +40,21 @@ export class VipGate {
   }
 
   /**
-   * The response that may go, which is NODATA where the virtual IP is of a family that leads nowhere and the other one
+   * The response that may go, at once where it has no virtual IP; it is NODATA where the virtual IP is of a family that leads nowhere and the other one
    * leads somewhere. Never rejects.
    */
-  async admit(query: DnsQuery, question: Question, response: Buffer): Promise<Buffer> {
+  admit(query: DnsQuery, question: Question, response: Buffer): Buffer | Promise<Buffer> {
     if (this.#prefixes.length === 0) return response;
     const vips = addressesIn(response)
       .filter((address) => this.#isVip(address))
       .map(String);
-    if (vips.length === 0) return response;
-    const reachable = (await within(WAIT_MS, this.#prepare(question.qname, vips))) ?? [];
+    return vips.length === 0 ? response : this.#admitWith(vips, query, question, response);
+  }
+
+  async #admitWith(vips: readonly string[], query: DnsQuery, question: Question, response: Buffer): Promise<Buffer> {
+    // Faults of the data plane are told where they happen; the name is answered all the same.
+    const prepared = this.#prepare(question.qname, vips).catch(() => []);
+    const reachable = (await within(WAIT_MS, prepared)) ?? [];
     const [asked, other] = question.qtype === RRType.AAAA ? (['ipv6', 'ipv4'] as const) : (['ipv4', 'ipv6'] as const);
     const leadsElsewhere = reachable.some((one) => one !== undefined && !one[asked] && one[other]);
     return leadsElsewhere ? noData(query, this.#holders.get(vips[0] ?? '') ?? question.qname) : response;
@@ -75,15 +81,6 @@ function addressesIn(wire: Buffer): (ipaddr.IPv4 | ipaddr.IPv6)[] {
     .filter(({ section, type }) => section === 'answer' && (type === RRType.A || type === RRType.AAAA))
     .filter(({ type, rdataLength }) => rdataLength === (type === RRType.A ? 4 : 16))
     .map(({ rdataOffset, end }) => ipaddr.fromByteArray([...wire.subarray(rdataOffset, end)]));
-}
-
-/** Faults of the data plane are told where they happen; the name is answered all the same. */
-async function within<T>(timeoutMs: number, work: Promise<T>): Promise<T | undefined> {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(resolve, timeoutMs, undefined);
-  const done = await Promise.race([work.catch(() => undefined), promise]);
-  clearTimeout(timer);
-  return done;
 }
 
 const NEGATIVE_TTL = 30;

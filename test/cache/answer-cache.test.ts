@@ -208,7 +208,7 @@ describe('memory', () => {
     }
     const left = names.map((one) => cache.forwarded(one) !== undefined);
     expect(left.slice(-5)).toEqual([true, true, true, true, true]);
-    expect(left.slice(0, 40)).not.toContain(true);
+    expect(left.slice(0, 35)).not.toContain(true);
   });
 
   it('takes no entry that is larger than all of it', () => {

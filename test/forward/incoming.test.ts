@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { EdeCode } from '../../src/dns/constants.ts';
-import { acceptResponse, addressTo } from '../../src/forward/incoming.ts';
+import { acceptResponse } from '../../src/forward/incoming.ts';
 import { answersOf, edeCodesOf, name, query, responseWire } from '../support/dns.ts';
 
 const asked = query('Example.com', 'A', { edns: { udpSize: 1232 }, padded: true, keepCase: true });
@@ -63,16 +63,5 @@ describe('acceptResponse', () => {
     ['octets after the message', Buffer.concat([responseWire(asked, { answers }), Buffer.of(0)])],
   ])('rejects %s', (_, body) => {
     expect(acceptResponse(body, question)).toBeUndefined();
-  });
-});
-
-describe('addressTo', () => {
-  it('writes id and question of one client into a copy', () => {
-    const response = responseWire(query('example.com', 'A'), { answers });
-    const before = Buffer.from(response);
-    const wire = addressTo(0xabcd, question, response);
-    expect(wire.readUInt16BE(0)).toBe(0xabcd);
-    expect(wire.subarray(12, 12 + question.wire.length)).toEqual(question.wire);
-    expect(response).toEqual(before);
   });
 });
