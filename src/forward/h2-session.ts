@@ -92,7 +92,7 @@ export class H2Session implements Connection {
     const { url } = this.#endpoint;
     const { path, headers } = requestParts(this.#endpoint, body);
     const parts = [':method', 'POST', ':authority', url.host, ':scheme', 'https', ':path', path];
-    for (const [name, value] of Object.entries(headers)) parts.push(name, value);
+    for (const name in headers) parts.push(name, headers[name] ?? '');
     return parts;
   }
 
@@ -111,6 +111,8 @@ export class H2Session implements Connection {
     stream.on('close', () => {
       this.#exchanges--;
       fail(`the stream ended with code ${stream.rstCode}`);
+      // The session's list of streams is a Map, whose outgrown tables keep streams, and what these hold, for long.
+      stream.removeAllListeners();
     });
     stream.end(body);
   }

@@ -15,12 +15,15 @@ const OPT_OCTETS = 1 + RR_FIXED_OCTETS;
 const UDP_SIZE = 4096;
 const PLAIN_UDP_SIZE = 1232;
 
+/** What the octets that an upstream gets depend on besides the question. */
+export type OutgoingTraits = Pick<DnsQuery, 'rd' | 'ad' | 'cd' | 'edns'>;
+
 /**
  * What an upstream is asked: id 0 (RFC 8484 section 4.1), RD, AD, CD and the question as received, and an OPT where the
  * query has one. An OPT is between neighbours (RFC 6891 section 6.1.1), so this one is ours: DO is kept, options of the
  * client are not, its subnet above all, and padding hides the length of the name.
  */
-export function encodeOutgoing(query: DnsQuery, question: Question): Buffer {
+export function encodeOutgoing(query: OutgoingTraits, question: Question): Buffer {
   const optOffset = HEADER_OCTETS + question.wire.length;
   const wire = Buffer.alloc(query.edns ? paddedLength(optOffset + OPT_OCTETS) : optOffset);
   wire[2] = query.rd ? 0x01 : 0;
@@ -32,7 +35,7 @@ export function encodeOutgoing(query: DnsQuery, question: Question): Buffer {
 }
 
 /** Two queries with equal keys put the same octets to an upstream, but for the case of the name. */
-export function outgoingKey(query: DnsQuery, { qname, qtype, qclass }: Question): string {
+export function outgoingKey(query: OutgoingTraits, { qname, qtype, qclass }: Question): string {
   const flags = [query.rd, query.ad, query.cd, query.edns !== undefined, query.edns?.do === true];
   return `${flags.map(Number).join('')} ${qtype} ${qclass} ${qname}`;
 }

@@ -1,12 +1,13 @@
-import type { DnsQuery, Question } from '../dns/query.ts';
+import type { Question } from '../dns/query.ts';
 import { ExchangeRace } from './exchange-race.ts';
 import type { Forwarded, UpstreamFailure } from './forwarder.ts';
-import { encodeOutgoing, outgoingKey } from './outgoing.ts';
+import { encodeOutgoing, type OutgoingTraits, outgoingKey } from './outgoing.ts';
 import { untilAborted } from './until-aborted.ts';
 import type { UpstreamClient } from './upstream-client.ts';
 
 interface SharedRace {
-  readonly race: ExchangeRace;
+  /** Undefined when it is over: what a Map held lives on in its outgrown tables, until a major garbage collection. */
+  race: ExchangeRace | undefined;
   callers: number;
 }
 
@@ -26,35 +27,41 @@ export class UpstreamGroup {
   }
 
   /** The wires of the result may be shared and carry any id. An abort ends the race only when nobody else waits for it. */
-  async ask(query: DnsQuery, question: Question, signal: AbortSignal): Promise<Forwarded> {
+  async ask(query: OutgoingTraits, question: Question, signal: AbortSignal): Promise<Forwarded> {
     const key = outgoingKey(query, question);
-    const shared = this.#underWay.get(key) ?? this.#start(key, query, question);
+    const shared = this.#underWay.get(key) ?? this.#start(key);
+    shared.race ??= this.#race(query, question);
+    const { race } = shared;
     shared.callers++;
-    const outcome = await untilAborted(shared.race.outcome, signal);
+    const outcome = await untilAborted(race.outcome, signal);
     shared.callers--;
-    if (outcome !== undefined || shared.callers === 0) this.#forget(key, shared);
+    const isOver = outcome !== undefined || shared.callers === 0;
+    if (isOver) this.#forget(key, shared);
     if (outcome !== undefined) return outcome;
-    const failures = shared.race.failures();
-    if (shared.callers === 0) shared.race.cancel();
+    const failures = race.failures();
+    if (isOver) race.cancel();
     return { ok: false, failures };
   }
 
-  #start(key: string, query: DnsQuery, question: Question): SharedRace {
-    const wire = encodeOutgoing(query, question);
-    const race = new ExchangeRace({
+  #start(key: string): SharedRace {
+    const shared = { race: undefined, callers: 0 };
+    this.#underWay.set(key, shared);
+    return shared;
+  }
+
+  #race(query: OutgoingTraits, question: Question): ExchangeRace {
+    return new ExchangeRace({
       clients: this.#clients,
-      wire,
+      wire: encodeOutgoing(query, question),
       question,
       timeoutMs: this.#timeoutMs,
       failed: this.#failed,
     });
-    const shared = { race, callers: 0 };
-    this.#underWay.set(key, shared);
-    return shared;
   }
 
   /** A cancelled race must not take its successor along. */
   #forget(key: string, shared: SharedRace): void {
     if (this.#underWay.get(key) === shared) this.#underWay.delete(key);
+    shared.race = undefined;
   }
 }

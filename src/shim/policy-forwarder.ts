@@ -6,6 +6,7 @@ import type { DnsQuery, Edns, Question } from '../dns/query.ts';
 import { relayResponse } from '../dns/relayed-response.ts';
 import { rcodeOf } from '../dns/walk.ts';
 import type { Forwarded, Forwarder, UpstreamFailure } from '../forward/forwarder.ts';
+import type { OutgoingTraits } from '../forward/outgoing.ts';
 import type { UpstreamGroup } from '../forward/upstream-group.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Mesh } from './mesh.ts';
@@ -37,6 +38,8 @@ const LATE_MS = 1_800;
 
 /** Its padding hides the name (RFC 8467), and its extended errors say why (RFC 8914); the client sees none of it. */
 const OWN_EDNS: Edns = { udpSize: 1232, version: 0, do: false, padded: false, hasClientSubnet: false };
+
+const withOwnEdns = ({ rd, ad, cd }: DnsQuery): OutgoingTraits => ({ rd, ad, cd, edns: OWN_EDNS });
 
 /**
  * Whom a query is put to, and what happens when nobody answers:
@@ -93,7 +96,7 @@ export class PolicyForwarder implements Forwarder {
     if (endpoints.every(({ state }) => !state.up)) {
       return this.#whenAway(query, question, isGiven, { ok: false, failures: endpoints.map(downFailure) }, signal);
     }
-    const asked = doh.ask({ ...query, edns: query.edns ?? OWN_EDNS }, question, signal);
+    const asked = doh.ask(query.edns === undefined ? withOwnEdns(query) : query, question, signal);
     const inTime = await within(LATE_MS, asked);
     const known = inTime === undefined ? await this.#whenLate(query, asked, signal) : undefined;
     if (known !== undefined) return known;
