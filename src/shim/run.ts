@@ -35,7 +35,7 @@ export const run: Command = async (settings, io) => {
     await capture.start();
     log.info(`answering DNS at ${shim.addresses.map(socketText).join(', ')}; endpoints: ${originsOf(settings)}`);
     const watchdog = announce(shim, manager);
-    const hup = reloadOnHangup(shim, io, log);
+    const hup = reloadOnHangup(shim, settings, io, log);
     await stopped;
     process.off('SIGHUP', hup);
     clearInterval(watchdog);
@@ -103,9 +103,9 @@ const FIXED = [
 ] as const;
 
 /** One reload after the other. Settings that cannot be used change nothing. */
-function reloadOnHangup(shim: Shim, io: CommandIo, log: Log): () => void {
+function reloadOnHangup(shim: Shim, first: ShimSettings, io: CommandIo, log: Log): () => void {
   let reloading = Promise.resolve();
-  let current: ShimSettings = io.readSettings();
+  let current = first;
   const reload = async () => {
     try {
       const settings = io.readSettings();
