@@ -8,7 +8,5 @@ createServer({ allowHalfOpen: true }, (client) => {
   client.setNoDelay();
   server.setNoDelay();
   pipeline(client, server, () => undefined);
-  // As the client does: ports that wait here would be ports that connections without a proxy have to search around.
-  client.on('error', () => server.resetAndDestroy());
   pipeline(server, client, () => undefined);
 }).listen({ host: address, port: Number(port), backlog: 1024 }, () => process.stdout.write('ready\n'));
