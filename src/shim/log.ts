@@ -1,4 +1,4 @@
-import type { LogLevel } from './settings.ts';
+import type { LogLevel } from './settings-keys.ts';
 
 /** Lines for the journal. No credential and no name that was asked for is in any of them. */
 export interface Log {

@@ -4,7 +4,8 @@ import { setFlagsFromString } from 'node:v8';
 import { keepObjectsYoung } from '../young-objects.ts';
 import type { Command, CommandIo, CommandOptions } from './command.ts';
 import { run } from './run.ts';
-import { readShimSettings, SETTINGS_FILE, SHIM_FLAGS, SHIM_KEYS, type ShimKey } from './settings.ts';
+import { readShimSettings, SETTINGS_FILE, SHIM_FLAGS } from './settings.ts';
+import { SHIM_KEYS, type ShimKey } from './settings-keys.ts';
 
 interface Entry {
   readonly summary: string;
