@@ -39,7 +39,8 @@ ${rules}	}
  * One lookup translates: `one4` and `one6` for listeners with one target; `many4` and `many6` with several, where a
  * random number is part of the key. What is not translated is refused and never leaves the host. Translated connections
  * are masqueraded: their source was chosen for the route of the VIP, not of the target. `listeners4` and `listeners6`
- * count, in both directions.
+ * count, in both directions; what is forwarded, where it is translated in both, by what its connection began with. Each
+ * chain costs every packet that passes its hook, so those of this host pass three.
  */
 export function vipRules(prefixes: VipPrefixes): string {
   const families = familiesOf(prefixes);
@@ -52,6 +53,14 @@ export function vipRules(prefixes: VipPrefixes): string {
   const replied = lines(
     families,
     ({ name, digit, pool }) => `${name} saddr ${pool} ${name} saddr . meta l4proto . th sport @listeners${digit}`,
+  );
+  // A port of the original tuple has a type only where the protocol is known.
+  const forwarded = ['tcp', 'udp'].map((transport) =>
+    lines(
+      families,
+      ({ name, digit, pool }) =>
+        `ct original ${name} daddr ${pool} meta l4proto ${transport} ct original ${name} daddr . meta l4proto . ct original proto-dst @listeners${digit}`,
+    ),
   );
   const masquerade = lines(families, ({ name, pool }) => `ct status dnat ct original ${name} daddr ${pool} masquerade`);
   return `table ${TABLE} {
@@ -74,11 +83,9 @@ ${[
   chain('nat_pre', `nat hook prerouting priority ${NAT_PRIORITY}`, toVips),
   chain('nat_post', 'nat hook postrouting priority srcnat', masquerade),
   chain('guard_out', 'filter hook output priority filter', toRefuse),
-  chain('guard_fwd', 'filter hook forward priority filter', toRefuse),
+  chain('guard_fwd', 'filter hook forward priority filter', [toRefuse, ...forwarded].join('')),
   chain('sent_out', 'filter hook output priority mangle', sent),
-  chain('sent_pre', 'filter hook prerouting priority mangle', sent),
   chain('replied_in', `filter hook input priority ${AFTER_NAT}`, replied),
-  chain('replied_post', `filter hook postrouting priority ${AFTER_NAT}`, replied),
 ].join('')}}
 `;
 }
