@@ -63,6 +63,7 @@ const SPARE_MS = 5_000;
 /** An entry without its octets, as it takes up memory: list node, map slot, objects. */
 const ENTRY_OCTETS = 350;
 const OFFSET_OCTETS = 8;
+const ROTATION_OCTETS = 40;
 const NO_OFFSETS: readonly number[] = [];
 
 /**
@@ -79,8 +80,12 @@ export class AnswerCache {
     this.#options = { now: Date.now, failureSeconds: FAILURE_SECONDS, ...options };
     this.#entries = new LRUCache({
       maxSize: options.maxBytes,
-      sizeCalculation: ({ wire, ttlOffsets }, key) =>
-        ENTRY_OCTETS + key.length + (wire?.length ?? 0) + ttlOffsets.length * OFFSET_OCTETS,
+      sizeCalculation: ({ wire, ttlOffsets, rotation }, key) =>
+        ENTRY_OCTETS +
+        key.length +
+        (wire?.length ?? 0) +
+        ttlOffsets.length * OFFSET_OCTETS +
+        (rotation === undefined ? 0 : ROTATION_OCTETS),
     });
   }
 

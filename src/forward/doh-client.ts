@@ -65,7 +65,7 @@ export class DohClient implements UpstreamClient {
 
   async #attemptDialled(wire: Buffer, signal: AbortSignal): Promise<HttpReply> {
     const dialled = await untilAborted(this.#dial(), signal);
-    if (dialled === undefined || signal.aborted) return abortFailure(signal);
+    if (dialled === undefined) return abortFailure(signal);
     return 'kind' in dialled ? dialled : attemptOver(dialled, wire, signal);
   }
 
@@ -90,6 +90,7 @@ export class DohClient implements UpstreamClient {
 }
 
 function attemptOver(connection: Connection, wire: Buffer, signal: AbortSignal): Promise<HttpReply> {
+  if (signal.aborted) return Promise.resolve(abortFailure(signal));
   const { heard } = connection;
   return connection.exchange(wire, signal).then((reply) => {
     if (!reply.ok && connection.heard === heard && isTimeout(signal)) connection.retire();

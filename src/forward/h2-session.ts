@@ -92,7 +92,10 @@ export class H2Session implements Connection {
     const { url } = this.#endpoint;
     const { path, headers } = requestParts(this.#endpoint, body);
     const parts = [':method', 'POST', ':authority', url.host, ':scheme', 'https', ':path', path];
-    for (const name in headers) parts.push(name, headers[name] ?? '');
+    for (const name in headers) {
+      const value = headers[name];
+      if (value !== undefined) parts.push(name, value);
+    }
     return parts;
   }
 

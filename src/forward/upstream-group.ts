@@ -29,8 +29,9 @@ export class UpstreamGroup {
   /** The wires of the result may be shared and carry any id. An abort ends the race only when nobody else waits for it. */
   async ask(query: OutgoingTraits, question: Question, signal: AbortSignal): Promise<Forwarded> {
     const key = outgoingKey(query, question);
-    const shared = this.#underWay.get(key) ?? this.#start(key);
+    const shared: SharedRace = this.#underWay.get(key) ?? { race: undefined, callers: 0 };
     shared.race ??= this.#race(query, question);
+    this.#underWay.set(key, shared);
     const { race } = shared;
     shared.callers++;
     const outcome = await untilAborted(race.outcome, signal);
@@ -41,12 +42,6 @@ export class UpstreamGroup {
     const failures = race.failures();
     if (isOver) race.cancel();
     return { ok: false, failures };
-  }
-
-  #start(key: string): SharedRace {
-    const shared = { race: undefined, callers: 0 };
-    this.#underWay.set(key, shared);
-    return shared;
   }
 
   #race(query: OutgoingTraits, question: Question): ExchangeRace {

@@ -40,8 +40,8 @@ export class VipGate {
   }
 
   /**
-   * The response that may go, at once where it has no virtual IP; it is NODATA where the virtual IP is of a family that leads nowhere and the other one
-   * leads somewhere. Never rejects.
+   * The response that may go, at once where it has no virtual IP; it is NODATA where the virtual IP is of a family that
+   * leads nowhere and the other one leads somewhere. Never rejects.
    */
   admit(query: DnsQuery, question: Question, response: Buffer): Buffer | Promise<Buffer> {
     if (this.#prefixes.length === 0) return response;

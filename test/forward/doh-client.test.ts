@@ -177,6 +177,15 @@ describe.each(PROTOCOLS)('an exchange over %s', (protocol) => {
     expect(await ask(client)).toEqual(OK);
   });
 
+  it('is not begun when its signal has aborted, whether there is a connection or not', async () => {
+    const upstream = await startUpstream({ protocol });
+    const client = clientOf(upstream);
+    expect(await ask(client, 'early.example', AbortSignal.abort())).toEqual(failure('timeout', ''));
+    expect(await ask(client)).toEqual(OK);
+    expect(await ask(client, 'late.example', AbortSignal.abort())).toEqual(failure('timeout', ''));
+    expect(upstream.requests).toHaveLength(1);
+  });
+
   it('leaves no listener on its signal, whatever becomes of it', async () => {
     const actions: Action[] = ['reset', 'cut', wrongQuestion(), octets(Buffer.alloc(70_000))];
     const upstream = await startActing(protocol, ...actions);
