@@ -2,7 +2,7 @@ import type { Question } from '../dns/query.ts';
 import { dial } from './dial.ts';
 import { abortFailure, type Connection, type HttpFailure, type HttpReply, transportFailure } from './http-exchange.ts';
 import { judgeResponse } from './incoming.ts';
-import { untilAborted } from './until-aborted.ts';
+import { isTimeout, untilAborted } from './until-aborted.ts';
 import { type Endpoint, parseUpstream, type Upstream } from './upstream.ts';
 import type { Exchanged, UpstreamClient } from './upstream-client.ts';
 
@@ -97,8 +97,6 @@ function attemptOver(connection: Connection, wire: Buffer, signal: AbortSignal):
     return reply;
   });
 }
-
-const isTimeout = ({ reason }: AbortSignal): boolean => reason instanceof Error && reason.name === 'TimeoutError';
 
 function exchangedFrom(reply: HttpReply, question: Question): Exchanged {
   if (reply.ok) return judgeResponse(reply.body, question, reply.age);

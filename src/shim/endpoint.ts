@@ -3,6 +3,7 @@ import { type DomainName, ROOT } from '../dns/name.ts';
 import { type DnsQuery, decodeQuery, encodeQuery, type Question } from '../dns/query.ts';
 import type { DohClient } from '../forward/doh-client.ts';
 import { encodeOutgoing } from '../forward/outgoing.ts';
+import { isTimeout } from '../forward/until-aborted.ts';
 import type { Exchanged, UpstreamClient } from '../forward/upstream-client.ts';
 import { EndpointHealth, type EndpointState, probeDelayMs, verdictOf } from './endpoint-health.ts';
 
@@ -55,8 +56,7 @@ export class Endpoint implements UpstreamClient {
   #ask(wire: Buffer, question: Question, signal: AbortSignal): Promise<Exchanged> {
     const { client } = this.#ports;
     return client.exchange(wire, question, signal).then((exchanged) => {
-      const isOver = signal.reason instanceof Error && signal.reason.name === 'TimeoutError';
-      if (this.#health.note(verdictOf(exchanged, client.isConnected, isOver))) this.#onChange();
+      if (this.#health.note(verdictOf(exchanged, client.isConnected, isTimeout(signal)))) this.#onChange();
       return exchanged;
     });
   }

@@ -110,13 +110,15 @@ describe('failover', () => {
     });
   });
 
-  it("returns the upstream's own SERVFAIL", async () => {
+  it("returns the upstream's own SERVFAIL with id and question of the query", async () => {
     const failing = await startUpstream({ script: (request) => rcode(request, 2) });
-    const asked = query('example.com', 'A');
+    const asked = query('ExAmple.com', 'A', { id: 77, keepCase: true });
     const forwarded = await forwarderOf([failing]).forward(asked, new AbortController().signal);
     const wire = forwarded.ok ? undefined : forwarded.failures[0]?.wire;
     if (wire === undefined) throw new Error('no message');
     expect(rcodeIn(wire)).toBe('SERVFAIL');
+    expect(wire.readUInt16BE(0)).toBe(77);
+    expect(wire.subarray(12, 12 + 17)).toEqual(asked.question?.wire);
   });
 
   it('takes NXDOMAIN for an answer', async () => {
@@ -166,7 +168,7 @@ describe('hedging', () => {
 });
 
 describe('identical queries under way', () => {
-  it('share one exchange, and each gets its answer', async () => {
+  it('share one exchange, and each gets its own id and case', async () => {
     const upstream = await startUpstream({ script: (request) => sleep(50, answer(request)) });
     const forwarder = forwarderOf([upstream]);
     const asked = ['example.com', 'EXAMPLE.com', 'eXaMpLe.CoM'].map((qname, id) =>
@@ -174,8 +176,10 @@ describe('identical queries under way', () => {
     );
     const forwarded = await Promise.all(asked.map((each) => forwarder.forward(each, new AbortController().signal)));
     expect(upstream.requests).toHaveLength(1);
-    for (const each of forwarded) {
+    for (const [index, each] of forwarded.entries()) {
       if (!each.ok) throw new Error('not answered');
+      expect(each.wire.readUInt16BE(0)).toBe(index);
+      expect(each.wire.subarray(12, 12 + 17)).toEqual(asked[index]?.question?.wire);
       expect(answersOf(each.wire)).toHaveLength(1);
     }
   });
@@ -331,6 +335,7 @@ describe('what an upstream is asked', () => {
     expect(seen).toMatchObject({ id: 0, edns: { hasClientSubnet: false, padded: true } });
     expect(seen.wire.length % 128).toBe(0);
     if (!forwarded.ok) throw new Error('not answered');
+    expect(forwarded.wire.readUInt16BE(0)).toBe(99);
     expect(forwarded.wire.length).toBeLessThan(100);
   });
 });
