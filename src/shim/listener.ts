@@ -47,16 +47,3 @@ function servFail(query: Buffer): Buffer {
   const decoded = decodeQuery(query);
   return decoded.ok ? encodeResponse(decoded.query, { rcode: Rcode.servFail }) : formErrorOf(query);
 }
-
-/** Whether `done` settled within `timeoutMs`. */
-export async function settlesWithin(done: Promise<unknown>, timeoutMs: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(resolve, timeoutMs, false);
-  });
-  try {
-    return await Promise.race([done.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}

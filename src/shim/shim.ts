@@ -4,7 +4,7 @@ import { canaryAnswer } from './capture/canary.ts';
 import { selfCheck } from './capture/self-check.ts';
 import type { EndpointState } from './endpoint-health.ts';
 import { Engine } from './engine.ts';
-import { type Exchange, type Listener, settlesWithin } from './listener.ts';
+import type { Exchange, Listener } from './listener.ts';
 import { Listeners, openPair } from './listeners.ts';
 import type { Log } from './log.ts';
 import { type Gauge, ShimMetrics } from './metrics.ts';
@@ -14,6 +14,7 @@ import { type StatusServer, startStatusServer } from './status-server.ts';
 import { type OriginalServers, SystemResolvers } from './system-resolvers.ts';
 import type { OpenVipCarrier, VipCarrier } from './vip-carrier.ts';
 import type { AskOutside } from './vips/look-up.ts';
+import { settlesWithin } from './within.ts';
 
 export interface ShimOptions {
   readonly settings: ShimSettings;

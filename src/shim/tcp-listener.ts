@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
-import { CLOSE_TIMEOUT_MS, type Exchange, type Listener, settlesWithin } from './listener.ts';
+import { CLOSE_TIMEOUT_MS, type Exchange, type Listener } from './listener.ts';
 import { TcpConnection } from './tcp-connection.ts';
+import { settlesWithin } from './within.ts';
 
 export type { Exchange, Listener, Transport } from './listener.ts';
 

@@ -4,15 +4,8 @@ import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { decodeQuery } from '../dns/query.ts';
 import { truncateResponse } from '../dns/walk.ts';
-import {
-  type Answer,
-  answerTo,
-  CLOSE_TIMEOUT_MS,
-  type Exchange,
-  isQuery,
-  type Listener,
-  settlesWithin,
-} from './listener.ts';
+import { type Answer, answerTo, CLOSE_TIMEOUT_MS, type Exchange, isQuery, type Listener } from './listener.ts';
+import { settlesWithin } from './within.ts';
 
 export interface UdpListenerOptions {
   /** One IP address of this host, not the wildcard. */

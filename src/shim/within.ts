@@ -1,10 +1,23 @@
-/** What `promise` resolves to, or undefined once `timeoutMs` are over. The promise must not reject. */
+/** What `promise` resolves to, or undefined once `timeoutMs` are over. Rejects as it does. */
 export function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T | undefined> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, timeoutMs, undefined);
-    void promise.then((value) => {
-      clearTimeout(timer);
-      resolve(value);
-    });
+    promise.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
   });
 }
+
+/** Whether `done` resolved within `timeoutMs`. Rejects as it does. */
+export const settlesWithin = async (done: Promise<unknown>, timeoutMs: number): Promise<boolean> =>
+  (await within(
+    timeoutMs,
+    done.then(() => true),
+  )) ?? false;
