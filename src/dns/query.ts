@@ -32,10 +32,10 @@ export interface DnsQuery {
   readonly cd: boolean;
   readonly qdcount: number;
   /** Present when QDCOUNT is 1. */
-  readonly question?: Question | undefined;
+  readonly question?: Question;
   readonly optCount: number;
   /** Present when there is exactly one OPT. */
-  readonly edns?: Edns | undefined;
+  readonly edns?: Edns;
 }
 
 export type DecodedQuery = { readonly ok: true; readonly query: DnsQuery } | Malformed;
@@ -100,9 +100,9 @@ export function decodeQuery(wire: Uint8Array): DecodedQuery {
       ad: (uint8(wire, 3) & 0x20) !== 0,
       cd: (uint8(wire, 3) & 0x10) !== 0,
       qdcount,
-      question: qdcount === 1 ? question : undefined,
+      ...(qdcount === 1 && question !== undefined && { question }),
       optCount,
-      edns: optCount === 1 ? edns : undefined,
+      ...(optCount === 1 && edns !== undefined && { edns }),
     },
   };
 }
