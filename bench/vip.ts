@@ -79,7 +79,7 @@ const ASPECTS: readonly Aspect[] = [
 /** By carrier, then by round. */
 type Results = readonly (readonly number[])[];
 
-/** Each aspect by itself: thousands of connections that the kernel still tracks slow down what comes after them. */
+/** Each aspect by itself, so that it does not meet the connections of another that the kernel still tracks. */
 async function measureAll(network: Network, carriers: readonly Carrier[], aspect: Aspect): Promise<Results> {
   const results = carriers.map((): number[] => []);
   for (let round = 0; round < rounds; round++) {

@@ -5,7 +5,7 @@ import { parseName, ROOT } from '../dns/name.ts';
 import type { DnsQuery, Edns, Question } from '../dns/query.ts';
 import { relayResponse } from '../dns/relayed-response.ts';
 import { rcodeOf } from '../dns/walk.ts';
-import type { Forwarded, Forwarder, UpstreamFailure } from '../forward/forwarder.ts';
+import type { Forwarded, Forwarder } from '../forward/forwarder.ts';
 import type { OutgoingTraits } from '../forward/outgoing.ts';
 import type { UpstreamGroup } from '../forward/upstream-group.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -94,7 +94,8 @@ export class PolicyForwarder implements Forwarder {
   async #overDoh(query: DnsQuery, question: Question, isGiven: boolean, signal: AbortSignal): Promise<Forwarded> {
     const { doh, gate, endpoints } = this.#ports;
     if (endpoints.every(({ state }) => !state.up)) {
-      return this.#whenAway(query, question, isGiven, { ok: false, failures: endpoints.map(downFailure) }, signal);
+      const failures = endpoints.flatMap(({ origin, state }) => (state.up ? [] : [unreached(origin, state.message)]));
+      return this.#whenAway(query, question, isGiven, { ok: false, failures }, signal);
     }
     const asked = doh.ask(query.edns === undefined ? withOwnEdns(query) : query, question, signal);
     const inTime = await within(LATE_MS, asked);
@@ -139,9 +140,6 @@ export class PolicyForwarder implements Forwarder {
 }
 
 type Failed = Extract<Forwarded, { ok: false }>;
-
-const downFailure = ({ origin, state }: Endpoint): UpstreamFailure =>
-  unreached(origin, state.up ? 'answers again' : state.message);
 
 const unreached = (upstream: string, message: string) => ({ upstream, kind: 'transport', message }) as const;
 

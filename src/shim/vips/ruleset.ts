@@ -55,13 +55,15 @@ export function vipRules(prefixes: VipPrefixes): string {
     ({ name, digit, pool }) => `${name} saddr ${pool} ${name} saddr . meta l4proto . th sport @listeners${digit}`,
   );
   // A port of the original tuple has a type only where the protocol is known.
-  const forwarded = ['tcp', 'udp'].map((transport) =>
-    lines(
-      families,
-      ({ name, digit, pool }) =>
-        `ct original ${name} daddr ${pool} meta l4proto ${transport} ct original ${name} daddr . meta l4proto . ct original proto-dst @listeners${digit}`,
-    ),
-  );
+  const forwarded = ['tcp', 'udp']
+    .map((transport) =>
+      lines(
+        families,
+        ({ name, digit, pool }) =>
+          `ct original ${name} daddr ${pool} meta l4proto ${transport} ct original ${name} daddr . meta l4proto . ct original proto-dst @listeners${digit}`,
+      ),
+    )
+    .join('');
   const masquerade = lines(families, ({ name, pool }) => `ct status dnat ct original ${name} daddr ${pool} masquerade`);
   return `table ${TABLE} {
 	set listeners4 { type ipv4_addr . inet_proto . inet_service; counter; }
@@ -83,7 +85,7 @@ ${[
   chain('nat_pre', `nat hook prerouting priority ${NAT_PRIORITY}`, toVips),
   chain('nat_post', 'nat hook postrouting priority srcnat', masquerade),
   chain('guard_out', 'filter hook output priority filter', toRefuse),
-  chain('guard_fwd', 'filter hook forward priority filter', [toRefuse, ...forwarded].join('')),
+  chain('guard_fwd', 'filter hook forward priority filter', toRefuse + forwarded),
   chain('sent_out', 'filter hook output priority mangle', sent),
   chain('replied_in', `filter hook input priority ${AFTER_NAT}`, replied),
 ].join('')}}
