@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { buildShim } from '../../src/shim/build.mjs';
 import { millisecondsUntil, need, type Outcome, run, sleep, until } from './commands.ts';
 import { ELSEWHERE, Network, RESOLVER } from './network.ts';
-import { ServiceStandIn } from './service-stand-in.ts';
+import { SERVICE_TOOLS, ServiceStandIn } from './service-stand-in.ts';
 import { inVm, NODE, VmHost } from './vm-host.ts';
 
 const STAND_IN = inVm('stand-in-shim.ts');
@@ -19,7 +19,7 @@ let before: string;
 let service: ServiceStandIn | undefined;
 
 beforeAll(async () => {
-  need('ip', 'dig', 'dnsmasq', 'setpriv', 'unshare', 'nsenter', 'socat', 'systemd-notify', 'useradd');
+  need('ip', 'dig', 'dnsmasq', ...SERVICE_TOOLS);
   network = await Network.create();
   await network.startResolver();
   vm = await VmHost.create(network);

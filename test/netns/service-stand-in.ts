@@ -5,6 +5,9 @@ import type { VmHost } from './vm-host.ts';
 const POLL_MS = 50;
 const UNITS = '/etc/systemd/system';
 
+/** What services on a VM of these tests, and those who install them, run. */
+export const SERVICE_TOOLS = ['setpriv', 'unshare', 'nsenter', 'socat', 'systemd-notify', 'useradd'] as const;
+
 /**
  * Does with a unit of the VM what systemd would, for there is none: starts it as its user, waits for READY=1, kills it
  * with `WatchdogSignal` when WATCHDOG=1 stays away for `WatchdogSec`, runs `ExecStartPost` and `ExecStopPost` as root

@@ -4,7 +4,7 @@ import { buildShim } from '../../src/shim/build.mjs';
 import { must, need, type Outcome, type Running, sleep, until } from './commands.ts';
 import { Endpoint } from './endpoint.ts';
 import { ELSEWHERE, ENDPOINT, Network, RESOLVER, ROUTER, VM } from './network.ts';
-import { ServiceStandIn } from './service-stand-in.ts';
+import { SERVICE_TOOLS, ServiceStandIn } from './service-stand-in.ts';
 import { NODE, VmHost } from './vm-host.ts';
 
 const VIP = /^240\.240\.\d+\.\d+$/;
@@ -21,20 +21,7 @@ let vm: VmHost;
 let service: ServiceStandIn | undefined;
 
 beforeAll(async () => {
-  need(
-    'ip',
-    'ss',
-    'nft',
-    'dig',
-    'dnsmasq',
-    'tcpdump',
-    'setpriv',
-    'unshare',
-    'nsenter',
-    'socat',
-    'systemd-notify',
-    'useradd',
-  );
+  need('ip', 'ss', 'nft', 'dig', 'dnsmasq', 'tcpdump', ...SERVICE_TOOLS);
   network = await Network.create();
   await network.startResolver('--address=/registered.internal/203.0.113.66');
   endpoint = await Endpoint.start(network);

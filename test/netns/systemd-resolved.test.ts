@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildShim } from '../../src/shim/build.mjs';
 import { millisecondsUntil, must, need, type Outcome, Running, sleep, until } from './commands.ts';
 import { Network, RESOLVER } from './network.ts';
-import { ServiceStandIn } from './service-stand-in.ts';
+import { SERVICE_TOOLS, ServiceStandIn } from './service-stand-in.ts';
 import { LOOPBACK } from './shim-in-vm.ts';
 import { inVm, NODE, VmHost } from './vm-host.ts';
 
@@ -25,19 +25,7 @@ let service: ServiceStandIn | undefined;
 
 // The package is unpacked into the VM's own files; to install it would give this machine another resolver.
 beforeAll(async () => {
-  need(
-    'ip',
-    'dig',
-    'dnsmasq',
-    'dpkg',
-    'apt-get',
-    'setpriv',
-    'unshare',
-    'nsenter',
-    'socat',
-    'systemd-notify',
-    'useradd',
-  );
+  need('ip', 'dig', 'dnsmasq', 'dpkg', 'apt-get', ...SERVICE_TOOLS);
   network = await Network.create();
   await network.startResolver();
   vm = await VmHost.create(network);

@@ -5,7 +5,7 @@ import { buildShim } from '../../src/shim/build.mjs';
 import { must, need, type Outcome, run, sleep, until } from './commands.ts';
 import { Endpoint } from './endpoint.ts';
 import { ELSEWHERE, ENDPOINT, Network, RESOLVER } from './network.ts';
-import { ServiceStandIn } from './service-stand-in.ts';
+import { SERVICE_TOOLS, ServiceStandIn } from './service-stand-in.ts';
 import { NODE, VmHost } from './vm-host.ts';
 
 const PORT = 9000;
@@ -64,20 +64,7 @@ async function reachedFromContainer(name: string, family: Family, transport: 'TC
 const within = (holds: () => Promise<boolean>, timeoutMs = POLL_MS) => until(holds, timeoutMs, 100);
 
 beforeAll(async () => {
-  need(
-    'ip',
-    'nft',
-    'dig',
-    'dnsmasq',
-    'socat',
-    'conntrack',
-    'setpriv',
-    'unshare',
-    'nsenter',
-    'systemd-notify',
-    'useradd',
-    'curl',
-  );
+  need('ip', 'nft', 'dig', 'dnsmasq', 'conntrack', 'curl', ...SERVICE_TOOLS);
   network = await Network.create();
   await network.startResolver(
     `--host-record=${FIRST_NAME},${ENDPOINT.v4},${ENDPOINT.v6}`,
