@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
-import { destinationOf, type VipListener, vipListeners } from '../shim/vips/listeners.ts';
+import { destinationOf, type ListenerTarget, type VipListener, vipListeners } from '../shim/vips/listeners.ts';
+import { allowedAddress } from '../shim/vips/targets.ts';
 import type { MeshTable } from '../table/mesh-table.ts';
 
 export interface HaproxyOptions {
@@ -66,7 +67,13 @@ ${resolvers.map((address, index) => `    nameserver resolver-${index + 1} ${addr
 /** The same listeners that a host's kernel would carry, for those who run a proxy instead. */
 export function haproxyConfiguration(table: MeshTable, { resolvers }: HaproxyOptions): HaproxyConfiguration {
   const omitted: string[] = [];
-  const carried = vipListeners(table).filter((listener) => {
+  const allowed = vipListeners(table).map((listener) => {
+    const isForbidden = ({ address }: ListenerTarget) => isIP(address) !== 0 && !allowedAddress(address, table.pools);
+    for (const { address } of listener.targets.filter(isForbidden))
+      omitted.push(`${destinationOf(listener)}: no VIP may lead to ${address}`);
+    return { ...listener, targets: listener.targets.filter((target) => !isForbidden(target)) };
+  });
+  const carried = allowed.filter((listener) => {
     const why =
       listener.transport === 'udp'
         ? 'HAProxy carries no UDP'

@@ -24,5 +24,9 @@ export interface CommandOptions {
   readonly yes: boolean;
 }
 
+/** To a command that can do nothing without an endpoint. */
+export const endpointMissing = ({ settingsFile }: CommandIo): string =>
+  `meshdoh-shim: "endpoint" is missing: give it in ${settingsFile} or as --endpoint URL\n`;
+
 /** One sub-command; resolves to the exit code. */
 export type Command = (settings: ShimSettings, io: CommandIo) => Promise<number>;

@@ -1,7 +1,7 @@
 import { type Capture, createCapture } from './capture/capture.ts';
 import { HostFiles } from './capture/host-files.ts';
 import { readOriginalResolvers } from './capture/original-resolvers.ts';
-import type { Command, CommandIo } from './command.ts';
+import { type Command, type CommandIo, endpointMissing } from './command.ts';
 import { createLog, type Log } from './log.ts';
 import type { ShimSettings } from './settings.ts';
 import { Shim } from './shim.ts';
@@ -15,7 +15,7 @@ const DNS_PORT = 53;
 /** Answers DNS until told to stop (SIGTERM, SIGINT); SIGHUP reads the settings again. */
 export const run: Command = async (settings, io) => {
   if (settings.endpoints.length === 0) {
-    io.stderr.write(`meshdoh-shim: "endpoint" is missing: give it in ${io.settingsFile} or as --endpoint URL\n`);
+    io.stderr.write(endpointMissing(io));
     return 1;
   }
   const log = createLog(settings.log, (line) => io.stderr.write(`${line}\n`));

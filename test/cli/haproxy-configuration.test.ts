@@ -35,6 +35,14 @@ describe('a configuration of HAProxy', () => {
     expect(omitted).toEqual([expect.stringContaining(reason)]);
   });
 
+  it('leads to no address that a VIP must not lead to, and names each', () => {
+    const forbidden = ['127.0.0.1', '169.254.169.254', '240.240.0.9', 'fe80::1'];
+    const endpoints = [...forbidden, '10.0.0.1'].map((address) => ({ address }));
+    const { text, omitted } = textOf({ endpoints });
+    expect(text.match(/^ {4}server .*$/gm)).toEqual(Array(2).fill('    server endpoint-1 10.0.0.1:80 weight 1'));
+    expect(omitted).toEqual(forbidden.map((one) => `outbound|80||a.example: no VIP may lead to ${one}`));
+  });
+
   it('keeps the proportions of weights above 256', () => {
     const endpoints = [
       { address: '10.0.0.1', weight: 1000 },

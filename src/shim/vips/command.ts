@@ -1,4 +1,4 @@
-import type { Command } from '../command.ts';
+import { type Command, endpointMissing } from '../command.ts';
 import { tableUrlOf } from '../table-source.ts';
 import { TableStore } from '../table-store.ts';
 import { type KernelListener, type KernelVips, kernelKey, readKernelVips } from './kernel-listeners.ts';
@@ -54,7 +54,12 @@ function tableOf(rows: readonly Row[]): string {
 
 /** `meshdoh-shim listeners`: the ports of VIPs as the last table has them, and as the kernel carries them. */
 export const listeners: Command = async (settings, io) => {
-  const kept = await new TableStore(settings.stateDir).read(tableUrlOf(settings.endpoints[0] ?? ''));
+  const [endpoint] = settings.endpoints;
+  if (endpoint === undefined) {
+    io.stderr.write(endpointMissing(io));
+    return 1;
+  }
+  const kept = await new TableStore(settings.stateDir).read(tableUrlOf(endpoint));
   if (kept?.table === undefined) {
     io.stderr.write(
       `no table of the mesh in ${settings.stateDir} (as ${process.getuid?.() === 0 ? 'root' : 'this user'}): has the shim run, with these settings?\n`,

@@ -1,8 +1,9 @@
 import { applyNft } from '../capture/nft-command.ts';
+import { readKernelTargets } from './kernel-listeners.ts';
 import { vipCounterReader } from './listener-counters.ts';
 import { type AskOutside, lookUpWith } from './look-up.ts';
 import { NftSession } from './nft-session.ts';
-import { addRoutes, removeRoutes } from './routes.ts';
+import { addRoutes, removeRoutes, routeClash } from './routes.ts';
 import { REMOVE_TABLE } from './ruleset.ts';
 import { forgetUdpFlows } from './udp-flows.ts';
 import { VipForwarding } from './vip-forwarding.ts';
@@ -18,22 +19,22 @@ export interface VipOptions {
 /** The forwarding of this host's VIPs, by its kernel. */
 export async function createVipForwarding({ stateDir, askOutside, log }: VipOptions): Promise<VipForwarding> {
   const session = new NftSession();
-  const memory = createVipMemory(stateDir, log);
-  const { names } = await readVipMemory(stateDir);
+  const { remember, save } = createVipMemory(stateDir, log);
   return new VipForwarding({
     nft: {
       apply: applyNft,
       send: (commands) => session.send(commands),
       close: () => {
         session.close();
-        void memory.save();
+        void save();
       },
     },
-    addRoutes,
+    routes: { clash: routeClash, add: addRoutes, remove: removeRoutes },
+    held: readKernelTargets,
     forgetUdpFlows,
     lookUp: lookUpWith(askOutside),
-    known: names,
-    remember: memory.remember,
+    memory: await readVipMemory(stateDir),
+    remember,
     counters: vipCounterReader(() => performance.now()),
     log,
     now: () => performance.now(),

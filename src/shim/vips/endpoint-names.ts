@@ -62,12 +62,14 @@ export class EndpointNames {
       if (this.#tracked.has(name)) continue;
       const never = Number.NEGATIVE_INFINITY;
       const addresses = known.get(name) ?? [];
+      // Programs keep a VIP over a restart of the shim, and do not ask again.
+      const askedAt = addresses.length > 0 ? this.#options.now() : never;
       this.#tracked.set(name, {
         addresses,
         ttlMs: 0,
         triedAt: never,
         failed: false,
-        askedAt: never,
+        askedAt,
         underWay: undefined,
       });
     }

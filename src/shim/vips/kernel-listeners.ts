@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { NftError, PATH } from '../capture/nft-command.ts';
 import { socketText } from '../socket-address.ts';
+import type { Element, Variable } from './elements.ts';
 import { TABLE } from './ruleset.ts';
 
 export interface KernelListener {
@@ -38,7 +39,7 @@ type Mapped = readonly [Concatenated, { readonly concat: readonly [string, numbe
 /** One object of nft's JSON; others say nothing of listeners. */
 interface NftObject {
   readonly set?: { readonly elem?: readonly Counted[] };
-  readonly map?: { readonly elem?: readonly Mapped[] };
+  readonly map?: { readonly name: Variable; readonly elem?: readonly Mapped[] };
   readonly counter?: { readonly name: string; readonly packets: number };
 }
 
@@ -75,19 +76,36 @@ export function kernelVips(json: string): KernelVips {
   return { listeners, refused };
 }
 
+/** The elements of all maps, as `nft -j list table` says them. */
+export function kernelTargets(json: string): Element[] {
+  const { nftables } = JSON.parse(json) as { nftables: readonly NftObject[] };
+  return nftables.flatMap(({ map }) =>
+    (map?.elem ?? []).map(([key, value]) => ({
+      variable: map?.name ?? 'one4',
+      key: key.concat.join(' . '),
+      value: value.concat.join(' . '),
+    })),
+  );
+}
+
 const TIMEOUT_MS = 10_000;
 /** 10,000 listeners with two endpoints each take 20 MB. */
 const MAX_OCTETS = 256 * 1024 * 1024;
 
 /** Reads every element: a tenth of a second for 10,000 listeners. @throws NftError where it is not there, or not for us. */
-export async function readKernelVips(): Promise<KernelVips> {
+export const readKernelVips = async (): Promise<KernelVips> => kernelVips(await listTable());
+
+/** Where the kernel sends connections to VIPs at present; nowhere, where there is no table of ours. */
+export const readKernelTargets = (): Promise<readonly Element[]> => listTable().then(kernelTargets, () => []);
+
+async function listTable(): Promise<string> {
   try {
     const { stdout } = await promisify(execFile)('nft', ['-j', 'list', 'table', ...TABLE.split(' ')], {
       timeout: TIMEOUT_MS,
       maxBuffer: MAX_OCTETS,
       env: { PATH },
     });
-    return kernelVips(stdout);
+    return stdout;
   } catch (error) {
     const { stderr = '', message } = error as Error & { stderr?: string };
     throw new NftError(stderr.trim().split('\n')[0] || message, { cause: error });

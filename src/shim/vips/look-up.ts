@@ -41,13 +41,13 @@ async function lookUp(ask: AskOutside, name: string, qtype: number): Promise<Ans
   const rcode = rcodeOf(wire);
   if (rcode !== Rcode.noError && rcode !== Rcode.nxDomain) return undefined;
   const octets = qtype === RRType.A ? 4 : 16;
-  const records = (recordsOf(wire) ?? []).filter(
-    ({ section, type, rdataLength }) => section === 'answer' && type === qtype && rdataLength === octets,
-  );
+  const answers = (recordsOf(wire) ?? []).filter(({ section }) => section === 'answer');
+  const records = answers.filter(({ type, rdataLength }) => type === qtype && rdataLength === octets);
   return {
     addresses: records.map(({ rdataOffset, end }) =>
       ipaddr.fromByteArray([...wire.subarray(rdataOffset, end)]).toString(),
     ),
-    ttl: records.length === 0 ? NO_RECORDS_TTL : Math.min(...records.map(({ ttl }) => ttl)),
+    // An alias that is led elsewhere is how many services fail over.
+    ttl: records.length === 0 ? NO_RECORDS_TTL : Math.min(...answers.map(({ ttl }) => ttl)),
   };
 }

@@ -39,8 +39,8 @@ export interface FamilyTargets {
 }
 
 /**
- * The addresses behind a listener's targets, by family. A name shares its weight among its addresses; what is not
- * resolved yet, or not allowed, is left out.
+ * The addresses behind a listener's targets, by family. A name shares its weight among its addresses of that family;
+ * what is not resolved yet, or not allowed, is left out.
  */
 export function resolvedTargets(
   targets: readonly ListenerTarget[],
@@ -50,14 +50,15 @@ export function resolvedTargets(
   const byFamily = { ipv4: new Map<string, WeightedTarget>(), ipv6: new Map<string, WeightedTarget>() };
   for (const { address, port, weight } of targets) {
     const found = isIP(address) === 0 ? addressesOf(address) : [address];
-    const allowed = found.filter((one) => allowedAddress(one, pools));
-    for (const one of allowed) {
-      const ip = ipaddr.process(one);
-      const byAddress = byFamily[ip.kind()];
+    const allowed = found.filter((one) => allowedAddress(one, pools)).map((one) => ipaddr.process(one));
+    for (const ip of allowed) {
+      const family = ip.kind();
+      const byAddress = byFamily[family];
+      const sharers = allowed.filter((other) => other.kind() === family).length;
       const text = ip.toString();
       const key = `${text} ${port}`;
       const before = byAddress.get(key)?.weight ?? 0;
-      byAddress.set(key, { address: text, port, weight: before + weight / allowed.length });
+      byAddress.set(key, { address: text, port, weight: before + weight / sharers });
     }
   }
   return { ipv4: [...byFamily.ipv4.values()], ipv6: [...byFamily.ipv6.values()] };

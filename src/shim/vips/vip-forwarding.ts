@@ -13,7 +13,7 @@ import {
 } from './elements.ts';
 import { EndpointNames, type LookUp } from './endpoint-names.ts';
 import { listenersOf, type VipListener } from './listeners.ts';
-import { PROBE, TABLE, type VipPrefixes, wholeTable } from './ruleset.ts';
+import { PROBE, REMOVE_TABLE, TABLE, type VipPrefixes, wholeTable } from './ruleset.ts';
 import { resolvedTargets } from './targets.ts';
 
 /** Changes the kernel's rules. Both reject with an NftError, and have then changed nothing. */
@@ -25,14 +25,24 @@ export interface NftPort {
   close(): void;
 }
 
+/** Makes VIPs reach the rules. */
+export interface RoutesPort {
+  /** Which route of the host's own is in the way. */
+  clash(prefixes: VipPrefixes): Promise<string | undefined>;
+  /** Adds what is missing; resolves to what could not be done, a line each. */
+  add(prefixes: VipPrefixes): Promise<readonly string[]>;
+  remove(prefixes: VipPrefixes): Promise<void>;
+}
+
 export interface VipForwardingOptions {
   readonly nft: NftPort;
-  /** Makes VIPs reach the rules; resolves to what could not be done, a line each. */
-  readonly addRoutes: (prefixes: VipPrefixes) => Promise<readonly string[]>;
+  readonly routes: RoutesPort;
+  /** Where the kernel sends connections when this begins. */
+  readonly held: () => Promise<readonly Element[]>;
   readonly forgetUdpFlows: (flows: readonly UdpFlow[]) => Promise<void>;
   readonly lookUp: LookUp;
-  /** Addresses of names, as an earlier run knew them. */
-  readonly known: ReadonlyMap<string, readonly string[]>;
+  /** What an earlier run left. */
+  readonly memory: VipMemory;
   /** Told of what the next run should know. */
   readonly remember: (memory: VipMemory) => void;
   readonly counters: () => Promise<readonly Gauge[]>;
@@ -43,7 +53,9 @@ export interface VipForwardingOptions {
 
 /** What outlives the process. */
 export interface VipMemory {
+  /** Those that may have routes. */
   readonly prefixes: VipPrefixes;
+  /** Addresses by name. */
   readonly names: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -52,8 +64,10 @@ export type VipState =
   | { readonly kind: 'on'; readonly listeners: number }
   | { readonly kind: 'failed'; readonly reason: string };
 
-/** How soon a flushed ruleset is noticed, and a failed change tried again. */
-const PROBE_MS = 5_000;
+/** How soon a flushed ruleset is noticed: packets of established connections that come before are lost. */
+const PROBE_MS = 1_000;
+/** How soon a route that is gone is put back, and a failed change tried again. */
+const TEND_MS = 5_000;
 /** More than so many are sent to a process of their own, which takes them in one go. */
 const MAX_SENT = 500;
 
@@ -73,16 +87,24 @@ export class VipForwarding {
   readonly #hosts = new Map<string, Host>();
   readonly #usersOf = new Map<string, Set<string>>();
   readonly #dirty = new Set<string>();
-  #prefixes: VipPrefixes = { ipv4: [], ipv6: [] };
+  #prefixes: VipPrefixes = NO_PREFIXES;
+  /** Those that may have routes: of this run and the ones before. */
+  #routed: VipPrefixes;
+  #hasBegun = false;
   #pools: MeshTable['pools'] = [];
   /** The table in the kernel is not ours, or not as we think. */
   #mustReplace = true;
   #work: Promise<void> = Promise.resolve();
   #probing: NodeJS.Timeout | undefined;
+  #tending: NodeJS.Timeout | undefined;
+  #isProbing = false;
   #failure: string | undefined;
+  /** Of the routes. */
+  #problems = '';
 
   constructor(options: VipForwardingOptions) {
     this.#options = options;
+    this.#routed = options.memory.prefixes;
     this.#names = new EndpointNames({
       lookUp: options.lookUp,
       now: options.now,
@@ -103,8 +125,9 @@ export class VipForwarding {
     this.#prefixes = prefixes;
     this.#pools = table.pools;
     this.#adopt(table, changed);
-    this.#names.track(new Set(this.#usersOf.keys()), this.#options.known);
+    this.#names.track(new Set(this.#usersOf.keys()), this.#options.memory.names);
     this.#probing ??= setInterval(() => void this.#probe(), PROBE_MS).unref();
+    this.#tending ??= setInterval(() => void this.#tend(), TEND_MS).unref();
     await this.#reconcile();
     this.#remember();
   }
@@ -140,6 +163,8 @@ export class VipForwarding {
   async stop(): Promise<void> {
     clearInterval(this.#probing);
     this.#probing = undefined;
+    clearInterval(this.#tending);
+    this.#tending = undefined;
     this.#names.stop();
     await this.#work;
     this.#options.nft.close();
@@ -187,10 +212,12 @@ export class VipForwarding {
     const wanted = new Map([...this.#dirty].map((host) => [host, this.#wanted(host)] as const));
     this.#dirty.clear();
     const ended = [...wanted].flatMap(([host, after]) => endedUdpFlows(this.#hosts.get(host)?.elements ?? [], after));
+    if (!this.#hasBegun) ended.push(...endedUdpFlows(await this.#options.held(), [...wanted.values()].flat()));
     try {
       if (!this.#mustReplace) await this.#change(wanted).catch(() => this.#replace(wanted));
       else await this.#replace(wanted);
       this.#settle(wanted);
+      this.#hasBegun = true;
     } catch (error) {
       this.#touch([...wanted.keys()]);
       this.#mustReplace = true;
@@ -223,11 +250,34 @@ export class VipForwarding {
 
   /** The whole table: at the start, with other pools, and when what the kernel holds is not what was thought. */
   async #replace(wanted: ReadonlyMap<string, readonly Element[]>): Promise<void> {
+    const { nft, routes } = this.#options;
     this.#mustReplace = true;
+    const clash = await routes.clash(this.#prefixes);
+    if (clash !== undefined) {
+      await this.#withdraw();
+      throw new Error(clash);
+    }
     const elements = [...this.#hosts].flatMap(([host, known]) => wanted.get(host) ?? known.elements);
-    await this.#options.nft.apply(wholeTable(this.#prefixes, elements));
-    for (const problem of await this.#options.addRoutes(this.#prefixes)) this.#options.log(`vips: ${problem}`);
+    await nft.apply(wholeTable(this.#prefixes, elements));
+    await routes.remove(without(this.#routed, this.#prefixes));
+    this.#routed = this.#prefixes;
+    await this.#addRoutes();
     this.#mustReplace = false;
+  }
+
+  /** Where there is no IPv6, its routes cannot be added again and again: that is said once. */
+  async #addRoutes(): Promise<void> {
+    const problems = (await this.#options.routes.add(this.#prefixes)).join('; ');
+    if (problems !== '' && problems !== this.#problems) this.#options.log(`vips: ${problems}`);
+    this.#problems = problems;
+  }
+
+  /** What is behind a route of the host's own is not ours: neither to carry, nor to refuse. */
+  async #withdraw(): Promise<void> {
+    const { nft, routes } = this.#options;
+    await nft.apply(REMOVE_TABLE);
+    await routes.remove(this.#routed);
+    this.#routed = NO_PREFIXES;
   }
 
   #settle(wanted: ReadonlyMap<string, Element[]>): void {
@@ -247,19 +297,42 @@ export class VipForwarding {
   }
 
   async #probe(): Promise<void> {
-    if (!this.#mustReplace) {
-      await this.#options.nft.send([PROBE]).catch(() => {
-        this.#options.log('vips: somebody removed the table; it is put back');
-        this.#mustReplace = true;
-      });
+    if (this.#mustReplace || this.#isProbing) return;
+    this.#isProbing = true;
+    try {
+      await this.#options.nft.send([PROBE]);
+    } catch {
+      this.#options.log('vips: somebody removed the table; it is put back');
+      this.#mustReplace = true;
+      await this.#reconcile();
+    } finally {
+      this.#isProbing = false;
     }
+  }
+
+  /** Queued behind what is under way, which may be about to change the routes itself. */
+  async #tend(): Promise<void> {
+    this.#work = this.#work.then(async () => {
+      if (this.#mustReplace || this.#prefixes.ipv4.length === 0) return;
+      if ((await this.#options.routes.clash(this.#prefixes)) !== undefined) this.#mustReplace = true;
+      else await this.#addRoutes();
+    });
+    await this.#work;
     await this.#reconcile();
   }
 
   #remember(): void {
-    this.#options.remember({ prefixes: this.#prefixes, names: this.#names.resolved() });
+    this.#options.remember({ prefixes: this.#routed, names: this.#names.resolved() });
   }
 }
+
+const NO_PREFIXES: VipPrefixes = { ipv4: [], ipv6: [] };
+
+/** The prefixes of one that the other lacks. */
+const without = (some: VipPrefixes, others: VipPrefixes): VipPrefixes => ({
+  ipv4: some.ipv4.filter((prefix) => !others.ipv4.includes(prefix)),
+  ipv6: some.ipv6.filter((prefix) => !others.ipv6.includes(prefix)),
+});
 
 const namesOf = (listeners: readonly VipListener[]): string[] => [
   ...new Set(

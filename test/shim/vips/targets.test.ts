@@ -31,8 +31,10 @@ describe('where a VIP may lead', () => {
 
 describe('the targets of a listener', () => {
   const resolve = (name: string) =>
-    ({ 'two.example': ['10.0.0.2', '2001:db8::2'], 'loop.example': ['127.0.0.1', '240.240.0.1', '10.0.0.3'] })[name] ??
-    [];
+    ({
+      'three.example': ['10.0.0.2', '10.0.0.4', '2001:db8::2'],
+      'loop.example': ['127.0.0.1', '240.240.0.1', '10.0.0.3'],
+    })[name] ?? [];
 
   it('are addresses by family, in their canonical form', () => {
     const targets = [
@@ -45,10 +47,19 @@ describe('the targets of a listener', () => {
     });
   });
 
-  it('share the weight of a name among its addresses', () => {
-    const found = resolvedTargets([{ address: 'two.example', port: 80, weight: 4 }], resolve, POOLS);
-    expect(found.ipv4).toEqual([{ address: '10.0.0.2', port: 80, weight: 2 }]);
-    expect(found.ipv6).toEqual([{ address: '2001:db8::2', port: 80, weight: 2 }]);
+  it('share the weight of a name among its addresses of a family', () => {
+    const targets = [
+      { address: 'three.example', port: 80, weight: 4 },
+      { address: '10.0.0.1', port: 80, weight: 4 },
+    ];
+    expect(resolvedTargets(targets, resolve, POOLS)).toEqual({
+      ipv4: [
+        { address: '10.0.0.2', port: 80, weight: 2 },
+        { address: '10.0.0.4', port: 80, weight: 2 },
+        { address: '10.0.0.1', port: 80, weight: 4 },
+      ],
+      ipv6: [{ address: '2001:db8::2', port: 80, weight: 4 }],
+    });
   });
 
   it('leave out what a name must not resolve to, and names that have not resolved', () => {

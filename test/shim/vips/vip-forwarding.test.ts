@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { NftError } from '../../../src/shim/capture/nft-command.ts';
-import type { UdpFlow } from '../../../src/shim/vips/elements.ts';
+import type { Element, UdpFlow } from '../../../src/shim/vips/elements.ts';
+import { PROBE, REMOVE_TABLE } from '../../../src/shim/vips/ruleset.ts';
 import { VipForwarding, type VipForwardingOptions, type VipMemory } from '../../../src/shim/vips/vip-forwarding.ts';
 import { meshTable, tableHost } from './mesh.ts';
 
@@ -16,7 +17,16 @@ class Host {
   failure: NftError | undefined;
   closed = false;
 
-  options(known: VipForwardingOptions['known'] = new Map()): VipForwardingOptions {
+  clash: string | undefined;
+  held: readonly Element[] = [];
+  readonly routes: string[] = [];
+
+  /** What was sent, but for the looks whether the table is there. */
+  changes(): string[] {
+    return this.sent.filter((line) => line !== PROBE);
+  }
+
+  options(names: VipMemory['names'] = new Map(), routed: readonly string[] = []): VipForwardingOptions {
     const run = async (text: string, into: string[]) => {
       if (this.failure) throw this.failure;
       into.push(text);
@@ -29,14 +39,22 @@ class Host {
           this.closed = true;
         },
       },
-      addRoutes: async () => [],
+      routes: {
+        clash: async () => this.clash,
+        add: async ({ ipv4 }) => {
+          this.routes.push(...ipv4.map((prefix) => `add ${prefix}`));
+          return [];
+        },
+        remove: async ({ ipv4 }) => void this.routes.push(...ipv4.map((prefix) => `remove ${prefix}`)),
+      },
+      held: async () => this.held,
       forgetUdpFlows: async (flows) => void this.forgotten.push(...flows),
       lookUp: async (name) => {
         this.lookedUp.push(name);
         const found = this.names.get(name);
         return { ipv4: found?.addresses, ipv6: found && [], ttl: found?.ttl ?? 0 };
       },
-      known,
+      memory: { prefixes: { ipv4: routed, ipv6: [] }, names },
       remember: (memory) => {
         this.memory = memory;
       },
@@ -130,8 +148,18 @@ describe('the forwarding of VIPs', () => {
     await vips.ready('b.example');
     host.names.set('db.example', { addresses: ['10.0.0.8'], ttl: 10 });
     await vi.advanceTimersByTimeAsync(12_000);
-    expect(host.sent.at(-1)).toContain('240.240.0.1 . tcp . 80 : 10.0.0.8 . 80');
+    expect(host.changes().at(-1)).toContain('240.240.0.1 . tcp . 80 : 10.0.0.8 . 80');
     expect(host.memory?.names).toEqual(new Map([['db.example', ['10.0.0.8']]]));
+  });
+
+  it('looks a name of an earlier run up again when its TTL is over: a program may have kept the VIP', async () => {
+    await vips.stop();
+    vips = new VipForwarding(host.options(new Map([['db.example', ['10.0.0.6']]])));
+    host.names.set('db.example', { addresses: ['10.0.0.6'], ttl: 10 });
+    await vips.update(meshTable([byName]));
+    host.names.set('db.example', { addresses: ['10.0.0.8'], ttl: 10 });
+    await vi.advanceTimersByTimeAsync(12_000);
+    expect(host.changes().at(-1)).toContain('240.240.0.1 . tcp . 80 : 10.0.0.8 . 80');
   });
 
   it('looks after names that nobody asked for every ten minutes only', async () => {
@@ -148,6 +176,54 @@ describe('the forwarding of VIPs', () => {
     await vips.update(meshTable([tableHost({ ports })]));
     await vips.update(meshTable([tableHost({ ports, endpoints: [{ address: '10.0.0.9' }] })]));
     expect(host.forgotten).toEqual([{ vip: '240.240.0.1', port: '53', target: '10.0.0.1' }]);
+  });
+
+  it('has UDP flows forgotten whose target was taken away while it did not run', async () => {
+    host.held = ['10.0.0.1', '10.0.0.9'].map((target, slot) => ({
+      variable: 'many4',
+      key: `240.240.0.1 . udp . 53 . ${slot}`,
+      value: `${target} . 53`,
+    }));
+    await vips.update(meshTable([tableHost({ ports: [{ name: 'dns', number: 53, protocol: 'UDP' }] })]));
+    expect(host.forgotten).toEqual([{ vip: '240.240.0.1', port: '53', target: '10.0.0.9' }]);
+    await vips.update(meshTable([]));
+    expect(host.forgotten).toHaveLength(2);
+  });
+
+  it('takes away the routes of ranges that are none any more, also those of an earlier run', async () => {
+    await vips.stop();
+    vips = new VipForwarding(host.options(new Map(), ['10.200.0.0/16', '240.240.0.0/16']));
+    await vips.update(meshTable([tableHost({})]));
+    expect(host.routes).toEqual(['remove 10.200.0.0/16', 'add 240.240.0.0/16']);
+    expect(host.memory?.prefixes.ipv4).toEqual(['240.240.0.0/16']);
+  });
+
+  it('puts back routes that somebody removed', async () => {
+    await vips.update(meshTable([tableHost({})]));
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(host.routes.filter((one) => one === 'add 240.240.0.0/16')).toHaveLength(2);
+  });
+
+  it('keeps its hands off what is behind a route of the host, and says which', async () => {
+    host.clash = 'this host routes 240.240.7.0/24 through eth0';
+    await vips.update(meshTable([tableHost({})]));
+    expect(vips.state()).toEqual({ kind: 'failed', reason: host.clash });
+    expect(host.applied).toEqual([REMOVE_TABLE]);
+    expect(host.routes.filter((one) => one.startsWith('add'))).toEqual([]);
+    host.clash = undefined;
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(vips.state()).toEqual({ kind: 'on', listeners: 1 });
+    expect(host.routes.at(-1)).toBe('add 240.240.0.0/16');
+    expect(host.logged).toHaveLength(2);
+  });
+
+  it('withdraws when the host gets such a route later', async () => {
+    await vips.update(meshTable([tableHost({})]));
+    host.clash = 'this host routes 240.240.7.0/24 through eth0';
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(vips.state()).toMatchObject({ kind: 'failed' });
+    expect(host.applied.at(-1)).toBe(REMOVE_TABLE);
+    expect(host.routes.at(-1)).toBe('remove 240.240.0.0/16');
   });
 
   it('puts the table back when somebody flushed it', async () => {
