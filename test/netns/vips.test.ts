@@ -228,6 +228,27 @@ describe('without the program', () => {
   });
 });
 
+describe('routes', () => {
+  const ip = (...command: string[]) => must('ip', '-n', network.name('vm'), ...command);
+  const answers = async () => (await ask('vm', VIP1.ipv4)).startsWith('external-1');
+
+  it('that somebody removed come back', async () => {
+    await ip('route', 'del', '240.240.0.0/16', 'dev', 'lo');
+    expect(await answers()).toBe(false);
+    expect(await until(answers, 12_000, 500)).toBe(true);
+  });
+
+  it('of the host within the range are left alone, with what is behind them; the range is carried when they are gone', async () => {
+    const own = ['240.240.7.0/24', 'dev', 'eth0'];
+    await ip('route', 'add', ...own);
+    expect(await until(async () => (await nft('list', 'tables')).trim() === '', 12_000, 500)).toBe(true);
+    expect(await ip('route', 'show', 'root', '240.240.0.0/16')).toBe('240.240.7.0/24 dev eth0 scope link \n');
+    expect(forwarding.output).toContain('this host routes 240.240.7.0/24 through eth0');
+    await ip('route', 'del', ...own);
+    expect(await until(answers, 12_000, 500)).toBe(true);
+  });
+});
+
 describe('what is counted', () => {
   it('are packets and octets of a listener, in both directions', async () => {
     await nft('flush', 'ruleset');
