@@ -30,7 +30,7 @@ import { Routing } from './routing.ts';
 import type { ShimSettings } from './settings.ts';
 import { readStateFile, writeStateFile } from './state-file.ts';
 import type { SystemResolvers } from './system-resolvers.ts';
-import { fetchTable, type TableReply, tableUrlOf } from './table-source.ts';
+import { fetchTable, type TableReply, tableUrlOf, withoutVips } from './table-source.ts';
 import { TableStore } from './table-store.ts';
 import { TableWatch } from './table-watch.ts';
 import { touchedNames } from './touched-names.ts';
@@ -251,12 +251,6 @@ const ADVICE: Readonly<Record<Extract<EndpointState, { up: false }>['reason'], s
   'not-ready': 'cannot read its registry',
   failing: 'does not answer as it should',
 };
-
-function withoutVips(endpoint: string): string {
-  const url = new URL(endpoint);
-  url.searchParams.set('vips', '0');
-  return url.href;
-}
 
 function addressBook(stateDir: string): AddressBook {
   const path = join(stateDir, 'addresses.json');

@@ -26,6 +26,13 @@ export function tableUrlOf(endpoint: string): string {
   return url.href;
 }
 
+/** The endpoint, asked for answers without virtual IPs. */
+export function withoutVips(endpoint: string): string {
+  const url = new URL(endpoint);
+  url.searchParams.set('vips', '0');
+  return url.href;
+}
+
 /** Asks for the table. Never rejects. */
 export async function fetchTable(upstream: Upstream, etag: string | undefined): Promise<TableReply> {
   try {

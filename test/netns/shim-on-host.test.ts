@@ -116,6 +116,20 @@ describe.each([
     expect(await network.dig('vm', ELSEWHERE.v4, 'address.internal', 'A')).toBe('198.51.100.1');
   });
 
+  it('says what is wrong when a route of the host is in the range of virtual IPs', async () => {
+    const route = ['-n', network.name('vm'), 'route'] as const;
+    await must('ip', ...route, 'add', '240.240.7.0/24', 'dev', 'eth0');
+    expect(await until(async () => (await shim('status')).stdout.includes('FAILED  virtual IPs'), 15_000, 500)).toBe(
+      true,
+    );
+    const { code, stdout } = await shim('doctor');
+    expect(code).toBe(1);
+    expect(stdout).toContain('problem vip-route: virtual IPs are taken from 240.240.0.0/16');
+    expect(stdout).toContain('problem vips-failed: virtual IPs are not carried: this host routes 240.240.7.0/24');
+    await must('ip', ...route, 'del', '240.240.7.0/24', 'dev', 'eth0');
+    expect(await until(async () => (await shim('status')).code === 0, 15_000, 500), service?.output).toBe(true);
+  });
+
   it('has the next answer within 5 s after the address of the host has changed', async () => {
     expect(await isToldByEndpoint(`before-${capture}.internal`)).toBe(true);
     await moveTo(MOVED, VM.v4);

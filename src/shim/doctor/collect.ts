@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { networkInterfaces } from 'node:os';
 import { promisify } from 'node:util';
-import type { MeshTable } from '../../table/mesh-table.ts';
 import { HostFiles } from '../capture/host-files.ts';
 import { loopingResolvers } from '../capture/loop.ts';
 import { readOriginalResolvers } from '../capture/original-resolvers.ts';
@@ -11,12 +10,13 @@ import { isLoopback, RESOLVED_DROP_IN } from '../capture/resolver-plan.ts';
 import { runCommand } from '../capture/run-command.ts';
 import { PATIENT_MS, selfCheck } from '../capture/self-check.ts';
 import { answeringCanary } from '../capture/stand-in.ts';
+import { lastTable } from '../last-table.ts';
 import type { ShimSettings } from '../settings.ts';
-import { TableStore } from '../table-store.ts';
 import { probeEndpoint } from './endpoint-probe.ts';
 import type { HostFacts, ResolvedFacts } from './host-facts.ts';
 import { reachesShim } from './os-canary.ts';
 import { meshFacts, parseRoutes, parseSynchronised, resolvedFacts } from './parse-facts.ts';
+import { runningVips } from './running-vips.ts';
 
 const TIMEOUT_MS = 3000;
 const DOCKER_BRIDGE = /^(docker0|br-[0-9a-f]{12})$/;
@@ -25,13 +25,14 @@ const DOCKER_BRIDGE = /^(docker0|br-[0-9a-f]{12})$/;
 export async function collectFacts(settings: ShimSettings): Promise<HostFacts> {
   const host = new HostFiles();
   const original = await readOriginalResolvers(host, settings);
-  const [answers, captured, endpoints, resolver, resolved, nft, routes, synchronised] = await Promise.all([
+  const [answers, captured, endpoints, resolver, resolved, nft, vips, routes, synchronised] = await Promise.all([
     selfCheck(settings.listen.filter(isLoopback), PATIENT_MS),
     reachesShim(),
     Promise.all(settings.endpoints.map(async (url) => ({ url, ...(await probeEndpoint(url, settings, original)) }))),
     new ResolverFiles(settings, { host, run: runCommand }).facts(),
     collectResolved(host),
     output('nft', '--version'),
+    runningVips(settings),
     collectRoutes(),
     output('timedatectl', 'show').then(parseSynchronised),
   ]);
@@ -45,18 +46,13 @@ export async function collectFacts(settings: ShimSettings): Promise<HostFacts> {
     resolved,
     nssResolve: resolver.nssResolve,
     nft: nft !== '',
+    vips,
     dockerBridges: Object.keys(networkInterfaces()).filter((name) => DOCKER_BRIDGE.test(name)),
     routes,
     mesh: meshFacts(await lastTable(settings)),
     endpoints,
     clock: { skewMs: endpoints.find(({ skewMs }) => skewMs !== undefined)?.skewMs, synchronised },
   };
-}
-
-async function lastTable({ stateDir, endpoints }: ShimSettings): Promise<MeshTable | undefined> {
-  const store = new TableStore(stateDir);
-  const kept = await Promise.all(endpoints.map((url) => store.read(url)));
-  return kept.find((one) => one?.table !== undefined)?.table;
 }
 
 async function looping(settings: ShimSettings, servers: readonly string[]): Promise<readonly string[]> {

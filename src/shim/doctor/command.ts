@@ -6,20 +6,33 @@ import { collectFacts } from './collect.ts';
 import type { Finding } from './finding.ts';
 import { findingsOf } from './findings.ts';
 import { reachesShim } from './os-canary.ts';
+import { runningVips } from './running-vips.ts';
 
-/** Whether names of this host come to the shim: asked as any program asks, not of the process. 1 if they should and do not. */
+const VIPS_MARK = { on: 'ok     ', off: 'no     ', failed: 'FAILED ' } as const;
+
+/**
+ * Whether names of this host come to the shim: asked as any program asks, not of the process; which says whether it
+ * carries virtual IPs. 1 if one should be and is not.
+ */
 export const status: Command = async (settings, io) => {
   const loopback = settings.listen.filter(isLoopback);
-  const [answers, captured] = await Promise.all([selfCheck(loopback, PATIENT_MS), reachesShim()]);
-  const ok = answers && (captured || settings.capture === 'none');
+  const [answers, captured, vips] = await Promise.all([
+    selfCheck(loopback, PATIENT_MS),
+    reachesShim(),
+    runningVips(settings),
+  ]);
+  const ok = answers && (captured || settings.capture === 'none') && vips?.kind !== 'failed';
   const at = loopback.map(socketText);
   const lines = [
     `${answers ? 'ok     ' : 'FAILED '} the shim answers at ${at.join(' and ')}, over UDP and TCP`,
     `${captured ? 'ok     ' : settings.capture === 'none' ? 'no     ' : 'FAILED '} programs of this host ask it (capture: ${settings.capture})`,
+    ...(vips === undefined ? [] : [`${VIPS_MARK[vips.kind]} virtual IPs are carried (vips: ${settings.vips})`]),
     ...(ok ? [] : ['"meshdoh-shim doctor" finds out why.']),
   ];
   io.stdout.write(
-    io.options.json ? json({ answers, captured, capture: settings.capture, listen: at }) : `${lines.join('\n')}\n`,
+    io.options.json
+      ? json({ answers, captured, capture: settings.capture, listen: at, vips })
+      : `${lines.join('\n')}\n`,
   );
   return ok ? 0 : 1;
 };

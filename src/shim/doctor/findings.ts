@@ -1,7 +1,7 @@
 import { clock, endpoints } from './endpoint-findings.ts';
 import type { Check, Finding } from './finding.ts';
 import type { HostFacts } from './host-facts.ts';
-import { dnssec, localNames, missingNft, singleLabels, vipRoutes } from './mesh-findings.ts';
+import { dnssec, failedVips, localNames, missingNft, singleLabels, vipRoutes } from './mesh-findings.ts';
 import {
   docker,
   loop,
@@ -30,6 +30,7 @@ const CHECKS: readonly Check[] = [
   singleLabels,
   missingNft,
   vipRoutes,
+  failedVips,
 ];
 
 /** All that is wrong with a host, worst causes first. */

@@ -1,5 +1,6 @@
 import type { OriginalResolvers } from '../capture/original-resolvers.ts';
 import type { ShimSettings } from '../settings.ts';
+import type { RunningVips } from './running-vips.ts';
 
 /** Everything that the checks look at, collected first, so that each check is a plain function. */
 export interface HostFacts {
@@ -21,6 +22,8 @@ export interface HostFacts {
   /** `hosts:` of `/etc/nsswitch.conf` has `resolve`. */
   readonly nssResolve: boolean;
   readonly nft: boolean;
+  /** Undefined: no shim says so. */
+  readonly vips: RunningVips | undefined;
   /** Interfaces of Docker that exist here. */
   readonly dockerBridges: readonly string[];
   /** Destinations of routes, CIDR, with their device; the default route and those of loopback left out. */

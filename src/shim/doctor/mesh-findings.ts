@@ -50,6 +50,15 @@ export const missingNft = ({ nft, settings }: HostFacts): readonly Finding[] =>
         );
   });
 
+export const failedVips = ({ vips, nft }: HostFacts): readonly Finding[] =>
+  when(nft && vips?.kind === 'failed', () =>
+    problem(
+      'vips-failed',
+      `virtual IPs are not carried: ${vips?.reason}`,
+      'mend that: the shim tries again every 5 s; or set vips = off, to be answered with the addresses of endpoints',
+    ),
+  );
+
 export function vipRoutes({ routes, mesh, settings }: HostFacts): readonly Finding[] {
   if (settings.vips === 'off') return [];
   return mesh.pools.flatMap((pool) =>

@@ -1,6 +1,5 @@
 import { type Command, endpointMissing } from '../command.ts';
-import { tableUrlOf } from '../table-source.ts';
-import { TableStore } from '../table-store.ts';
+import { lastTable } from '../last-table.ts';
 import { type KernelListener, type KernelVips, kernelKey, readKernelVips } from './kernel-listeners.ts';
 import { destinationOf, type VipListener, vipListeners } from './listeners.ts';
 import { SLOTS } from './slots.ts';
@@ -54,20 +53,19 @@ function tableOf(rows: readonly Row[]): string {
 
 /** `meshdoh-shim listeners`: the ports of VIPs as the last table has them, and as the kernel carries them. */
 export const listeners: Command = async (settings, io) => {
-  const [endpoint] = settings.endpoints;
-  if (endpoint === undefined) {
+  if (settings.endpoints.length === 0) {
     io.stderr.write(endpointMissing(io));
     return 1;
   }
-  const kept = await new TableStore(settings.stateDir).read(tableUrlOf(endpoint));
-  if (kept?.table === undefined) {
+  const table = await lastTable(settings);
+  if (table === undefined) {
     io.stderr.write(
       `no table of the mesh in ${settings.stateDir} (as ${process.getuid?.() === 0 ? 'root' : 'this user'}): has the shim run, with these settings?\n`,
     );
     return 1;
   }
   const kernel = await readKernelVips();
-  const rows = vipListeners(kept.table).flatMap((listener) => rowsOf(listener, kernel));
+  const rows = vipListeners(table).flatMap((listener) => rowsOf(listener, kernel));
   const { refused } = kernel;
   if (io.options.json) io.stdout.write(`${JSON.stringify({ listeners: rows, refused }, undefined, 2)}\n`);
   else io.stdout.write(`${tableOf(rows)}\n\nPackets refused, to VIPs that lead nowhere: ${refused}\n`);
