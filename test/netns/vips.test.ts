@@ -34,7 +34,12 @@ const addressOf = (address: string, port: number, transport = 'TCP'): string =>
   `${transport}${address.includes(':') ? `6:[${address}]` : `4:${address}`}:${port}`;
 
 /** What the server says of itself and of us; or why it cannot be reached. */
-async function ask(place: 'vm' | 'container', address: string, port = PORT, transport = 'TCP'): Promise<string> {
+async function ask(
+  place: 'vm' | 'container' | 'router',
+  address: string,
+  port = PORT,
+  transport = 'TCP',
+): Promise<string> {
   const script = `echo hello | socat -T1 -t1 - ${addressOf(address, port, transport)},connect-timeout=2`;
   const { code, stdout, stderr } = await run(...network.in(place, 'timeout', '4', 'sh', '-c', script));
   return code === 0 ? stdout.trim() : stderr.trim().replace(/^.*E /, '');
@@ -246,6 +251,22 @@ describe('routes', () => {
     expect(forwarding.output).toContain('this host routes 240.240.7.0/24 through eth0');
     await ip('route', 'del', ...own);
     expect(await until(answers, 12_000, 500)).toBe(true);
+  });
+});
+
+describe('a neighbour that sends packets for VIPs here', () => {
+  const route = ['240.240.0.0/16', 'via', VM.v4] as const;
+
+  it('is carried as containers are, unless the firewall drops what comes from there', async () => {
+    const router = ['ip', '-n', network.name('router'), 'route'] as const;
+    await must(...router, 'add', ...route);
+    expect(await ask('router', VIP1.ipv4)).toMatch(/^external-1 /);
+    const rule = 'iifname "eth0" ct direction original ct original ip daddr 240.240.0.0/16 drop';
+    await nft(`table inet firewall { chain forward { type filter hook forward priority 0; ${rule}; }; }`);
+    expect(await ask('router', VIP1.ipv4)).not.toMatch(/^external/);
+    expect(await ask('container', VIP1.ipv4)).toMatch(/^external-1 /);
+    await nft('delete', 'table', 'inet', 'firewall');
+    await must(...router, 'del', ...route);
   });
 });
 
