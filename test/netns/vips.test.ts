@@ -184,17 +184,26 @@ describe('a change', () => {
     ).toEqual(['external-1', 'external-1']);
   });
 
-  it('of the endpoint moves a UDP socket that is kept open', async () => {
-    await use([host('a.example', VIP1, first, { ports: UDP })]);
-    const script = `(for i in 1 2 3 4 5 6; do echo $i; sleep 0.5; done) | socat -t1 - UDP4:${VIP1.ipv4}:${PORT},sourceport=45000`;
-    const [ip, ...args] = network.in('vm', 'sh', '-c', script);
-    const open = run(ip, ...args);
-    await sleep(1200);
-    await use([host('a.example', VIP1, second, { ports: UDP })]);
-    const answers = (await open).stdout.trim().split('\n');
-    expect(answers[0]).toMatch(/^external-1 /);
-    expect(answers.at(-1)).toMatch(/^external-2 /);
-  });
+  it.each([true, false])(
+    'of the endpoint moves a UDP socket that is kept open; the program runs: %s',
+    async (isRunning) => {
+      await use([host('a.example', VIP1, first, { ports: UDP })]);
+      const script = `(for i in 1 2 3 4 5 6; do echo $i; sleep 0.5; done) | socat -t1 - UDP4:${VIP1.ipv4}:${PORT},sourceport=45000`;
+      const [ip, ...args] = network.in('vm', 'sh', '-c', script);
+      const open = run(ip, ...args);
+      await sleep(1200);
+      const moved = [host('a.example', VIP1, second, { ports: UDP })];
+      if (isRunning) await use(moved);
+      else {
+        await forwarding.end('SIGKILL');
+        await writeFile(tableFile, JSON.stringify(meshTable(moved)));
+        await startForwarding();
+      }
+      const answers = (await open).stdout.trim().split('\n');
+      expect(answers[0]).toMatch(/^external-1 /);
+      expect(answers.at(-1)).toMatch(/^external-2 /);
+    },
+  );
 
   it('to weighted endpoints shares new connections by weight, within 10 %', async () => {
     const weighted = [

@@ -95,8 +95,11 @@ const MAX_OCTETS = 256 * 1024 * 1024;
 /** Reads every element: a tenth of a second for 10,000 listeners. @throws NftError where it is not there, or not for us. */
 export const readKernelVips = async (): Promise<KernelVips> => kernelVips(await listTable());
 
-/** Where the kernel sends connections to VIPs at present; nowhere, where there is no table of ours. */
-export const readKernelTargets = (): Promise<readonly Element[]> => listTable().then(kernelTargets, () => []);
+/** Where the kernel sends connections to VIPs at present; nowhere, where there is no table that reads like ours. */
+export const readKernelTargets = (): Promise<readonly Element[]> =>
+  listTable()
+    .then(kernelTargets)
+    .catch(() => []);
 
 async function listTable(): Promise<string> {
   try {

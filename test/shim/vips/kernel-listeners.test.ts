@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { kernelVips } from '../../../src/shim/vips/kernel-listeners.ts';
+import { kernelTargets, kernelVips } from '../../../src/shim/vips/kernel-listeners.ts';
 
 const counted = (vip: string, packets: number, bytes: number) => ({
   elem: { val: { concat: [vip, 'tcp', 9000] }, counter: { packets, bytes } },
@@ -33,6 +33,13 @@ describe('what the kernel says of VIPs', () => {
         ['[fd00::2]:53', 12],
       ]),
     );
+  });
+
+  it('is where connections go', () => {
+    const target = [{ concat: ['240.240.0.1', 'udp', 53, 3] }, { concat: ['10.0.0.1', 5353] }];
+    expect(kernelTargets(json({ set: { name: 'listeners4' } }, { map: { name: 'many4', elem: [target] } }))).toEqual([
+      { variable: 'many4', key: '240.240.0.1 . udp . 53 . 3', value: '10.0.0.1 . 5353' },
+    ]);
   });
 
   it('is nothing of an empty table', () => {
