@@ -59,23 +59,35 @@ export const failedVips = ({ vips, nft }: HostFacts): readonly Finding[] =>
     ),
   );
 
+/** Halves and quarters of all addresses: a default route, as VPNs write it. */
+const MOST_DEFAULT_BITS = 3;
+
+/** A route within a pool is in the way of its VIPs; one to more than a pool loses what the pool covers. */
 export function vipRoutes({ routes, mesh, settings }: HostFacts): readonly Finding[] {
   if (settings.vips === 'off') return [];
   return mesh.pools.flatMap((pool) =>
-    routes.flatMap(({ destination, device }) =>
-      when(overlap(pool, destination), () =>
-        problem(
+    routes.flatMap(({ destination, device }) => {
+      const route = `a route to ${destination} by ${device}`;
+      if (isWithin(destination, pool)) {
+        return problem(
           'vip-route',
-          `virtual IPs are taken from ${pool}, and this host has a route to ${destination} by ${device}`,
+          `virtual IPs are taken from ${pool}, and this host has ${route}`,
           'give the mesh another pool (settings "pools" of the endpoint), or take that route away',
+        );
+      }
+      return when(isWithin(pool, destination) && ipaddr.parseCIDR(destination)[1] > MOST_DEFAULT_BITS, () =>
+        warning(
+          'vip-route',
+          `virtual IPs are taken from ${pool}: this host has ${route}, but does not reach that part of it`,
+          'if there is anything, give the mesh another pool (settings "pools" of the endpoint)',
         ),
-      ),
-    ),
+      );
+    }),
   );
 }
 
-function overlap(one: string, other: string): boolean {
-  const [a, aBits] = ipaddr.parseCIDR(one);
-  const [b, bBits] = ipaddr.parseCIDR(other);
-  return a.kind() === b.kind() && a.match(b, Math.min(aBits, bBits));
+function isWithin(inner: string, outer: string): boolean {
+  const [a, aBits] = ipaddr.parseCIDR(inner);
+  const [b, bBits] = ipaddr.parseCIDR(outer);
+  return a.kind() === b.kind() && aBits >= bBits && a.match(b, bBits);
 }

@@ -62,6 +62,10 @@ describe('findingsOf', () => {
       { settings: { ...nft, bridges: ['docker0', 'br-*'] }, dockerBridges: ['docker0', 'br-0123456789ab'] },
     ],
     ['a host of Kubernetes', { mesh: { ...HEALTHY.mesh, hosts: ['a.b.svc.cluster.local'] } }],
+    [
+      'the default route of a VPN, in halves',
+      { routes: ['0.0.0.0/1', '128.0.0.0/1', '2000::/3'].map((destination) => ({ destination, device: 'tun0' })) },
+    ],
     ['no nft, and no virtual IPs', { nft: false, settings: { vips: 'off' } }],
   ])('finds nothing on %s', (_, facts) => {
     expect(findingsOf(host(facts))).toEqual([]);
@@ -100,7 +104,11 @@ describe('findingsOf', () => {
     ['nft-missing', { nft: false }, /not with virtual IPs/],
     ['nft-missing', { nft: false, settings: nft }, /nothing is captured/],
     ['vips-failed', { vips: { kind: 'failed', reason: 'out of memory' } }, /out of memory/],
-    ['vip-route', { routes: [{ destination: '240.0.0.0/4', device: 'tun0' }] }, /240\.0\.0\.0\/4 by tun0/],
+    [
+      'vip-route',
+      { routes: [{ destination: '240.0.0.0/4', device: 'tun0' }] },
+      /240\.0\.0\.0\/4 by tun0, but does not reach that part/,
+    ],
     ['vip-route', { routes: [{ destination: '2001:2:0:5::/64', device: 'eth1' }] }, /2001:2::\/48/],
     ['clock-unsynchronised', { clock: { skewMs: undefined, synchronised: false } }, /clock/],
     ['clock-wrong', { clock: { skewMs: -3_600_000, synchronised: undefined } }, /3600 s behind/],
@@ -118,5 +126,14 @@ describe('findingsOf', () => {
     expect(findings.map((finding) => finding.id)).toEqual([id]);
     expect(findings[0]?.what).toMatch(says);
     expect(findings[0]?.remedy.length).toBeGreaterThan(20);
+  });
+
+  it.each([
+    ['240.240.0.0/16', 'problem'],
+    ['240.240.7.0/24', 'problem'],
+    ['240.0.0.0/4', 'warning'],
+  ])('takes a route to %s beside the pool 240.240.0.0/16 for a %s', (destination, level) => {
+    const findings = findingsOf(host({ routes: [{ destination, device: 'eth1' }] }));
+    expect(findings).toMatchObject([{ id: 'vip-route', level }]);
   });
 });
