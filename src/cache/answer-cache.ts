@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { createLRU } from 'lru.min';
 import { RRType } from '../dns/constants.ts';
 import { uint32 } from '../dns/octets.ts';
 import { HEADER_OCTETS } from '../dns/query.ts';
@@ -73,19 +73,19 @@ const NO_OFFSETS: readonly number[] = [];
  */
 export class AnswerCache {
   readonly #options: Required<AnswerCacheOptions>;
-  readonly #entries: LRUCache<string, Entry>;
+  readonly #entries: ReturnType<typeof createLRU<string, Entry>>;
+  #octets = 0;
   #generation: Generation = 0;
 
   constructor(options: AnswerCacheOptions) {
     this.#options = { now: Date.now, failureSeconds: FAILURE_SECONDS, ...options };
-    this.#entries = new LRUCache({
-      maxSize: options.maxBytes,
-      sizeCalculation: ({ wire, ttlOffsets, rotation }, key) =>
-        ENTRY_OCTETS +
-        key.length +
-        (wire?.length ?? 0) +
-        ttlOffsets.length * OFFSET_OCTETS +
-        (rotation === undefined ? 0 : ROTATION_OCTETS),
+    this.#entries = createLRU({
+      // More than ever fit.
+      max: Math.ceil(options.maxBytes / ENTRY_OCTETS),
+      // Also told of what is replaced or deleted.
+      onEviction: (key, entry) => {
+        this.#octets -= octetsOf(key, entry);
+      },
     });
   }
 
@@ -95,7 +95,7 @@ export class AnswerCache {
 
   /** Octets in use. */
   get octets(): number {
-    return this.#entries.calculatedSize;
+    return this.#octets;
   }
 
   /** Answers and decisions that are kept. */
@@ -168,15 +168,19 @@ export class AnswerCache {
     return staleAnswerFrom(entry, query);
   }
 
-  /** Keeps what an upstream said, or what is said because none did. */
-  keepForwarded(query: Uint8Array, response: Buffer, records = recordsOf(response)): void {
+  /** Keeps what an upstream said, or what is said because none did; `seconds`: how long HTTP may keep it. */
+  keepForwarded(
+    query: Uint8Array,
+    response: Buffer,
+    records = recordsOf(response),
+    seconds = cacheSeconds(response, records),
+  ): void {
     const key = queryKey(query);
     if (key === undefined || records === undefined) return;
-    const seconds = cacheSeconds(response, records);
     const lifetimeMs = keptSeconds(response, records, seconds, this.#options.failureSeconds) * 1000;
     // What is older is no answer any more, not even a stale one.
     if (lifetimeMs <= 0) this.#entries.delete(key);
-    else this.#entries.set(key, this.#forwardedEntry(questionEndOf(key), response, records, seconds, lifetimeMs));
+    else this.#keep(key, this.#forwardedEntry(questionEndOf(key), response, records, seconds, lifetimeMs));
   }
 
   #forwardedEntry(
@@ -210,9 +214,29 @@ export class AnswerCache {
   ): void {
     if (generation !== this.#generation || lifetimeMs <= 0) return;
     const lifetime = { since: this.#options.now(), freshMs: lifetimeMs, staleMs: 0, spareUntil: 0 };
-    this.#entries.set(key, { ...answer, ...lifetime, ttlOffsets: NO_OFFSETS, turn: 0, generation });
+    this.#keep(key, { ...answer, ...lifetime, ttlOffsets: NO_OFFSETS, turn: 0, generation });
+  }
+
+  /** In place of what was used longest ago. */
+  #keep(key: string, entry: Entry): void {
+    const { maxBytes } = this.#options;
+    const octets = octetsOf(key, entry);
+    if (octets > maxBytes) {
+      this.#entries.delete(key);
+      return;
+    }
+    this.#entries.set(key, entry);
+    this.#octets += octets;
+    while (this.#octets > maxBytes) this.#entries.evict(1);
   }
 }
+
+const octetsOf = (key: string, { wire, ttlOffsets, rotation }: Entry): number =>
+  ENTRY_OCTETS +
+  key.length +
+  (wire?.length ?? 0) +
+  ttlOffsets.length * OFFSET_OCTETS +
+  (rotation === undefined ? 0 : ROTATION_OCTETS);
 
 /** A key is one octet of traits and the question. */
 const questionEndOf = (key: string): number => HEADER_OCTETS + key.length - 1;
