@@ -10,21 +10,37 @@ export interface Relay {
   readonly age?: number;
   /** To be added. */
   readonly ede?: ExtendedError;
+  /** Of the response, where they are known already. */
+  readonly records?: readonly RecordAt[];
 }
+
+/** The records of a response that are relayed, at the same offsets, and its OPT, which is not but says its rcode. */
+export function relayedRecords(records: readonly RecordAt[]): readonly RecordAt[] {
+  const opt = records.findIndex(isOpt);
+  return opt === -1 || opt === records.length - 1 ? records : records.slice(0, opt + 1);
+}
+
+const isOpt = ({ section, type }: RecordAt): boolean => section === 'additional' && type === RRType.OPT;
 
 /**
  * Somebody else's response to the question of `query` as ours to it: id, RD, CD and the case of the name as in the
  * query, RA set, TTLs less `age`. The OPT is between neighbours (RFC 6891 section 6.1.1), so it is a new one, or none
  * where the query has none; extended errors are handed on. Everything else keeps its octets.
  */
-export function relayResponse(query: DnsQuery, response: Buffer, { age = 0, ede }: Relay = {}): Buffer {
-  const records = recordsOf(response) ?? [];
-  const opt = records.find(({ section, type }) => section === 'additional' && type === RRType.OPT);
+export function relayResponse(query: DnsQuery, response: Buffer, relay: Relay = {}): Buffer {
+  const { age = 0, ede, records = recordsOf(response) ?? [] } = relay;
+  const opt = records.find(isOpt);
   // Pointers lead backwards only, so records before the OPT do without what follows it.
   const end = opt?.offset ?? response.length;
   const options = opt === undefined ? [] : extendedErrorsOf(response, opt);
   if (ede !== undefined) options.push(encodeExtendedError(ede));
-  const relayed = withOpt(query, response.subarray(0, end), rcodeIn(response, opt), Buffer.concat(options));
+  const body = opt === undefined ? response : response.subarray(0, end);
+  const relayed = withOpt(
+    query,
+    body,
+    rcodeIn(response, opt),
+    options.length === 0 ? NO_OPTIONS : Buffer.concat(options),
+  );
   const required = uint16(response, 6) + uint16(response, 8);
   const additionals = (opt === undefined ? records.length : records.indexOf(opt)) - required;
   relayed.writeUInt16BE(additionals + (relayed.length > end ? 1 : 0), 10);
@@ -35,6 +51,8 @@ export function relayResponse(query: DnsQuery, response: Buffer, { age = 0, ede 
   if (age > 0) countDown(relayed, records, end, age);
   return relayed;
 }
+
+const NO_OPTIONS = Buffer.alloc(0);
 
 const rcodeIn = (response: Buffer, opt: RecordAt | undefined): number =>
   rcodeOf(response) | (opt === undefined ? 0 : (opt.ttl >>> 24) << 4);

@@ -1,8 +1,9 @@
 import type { Question } from '../dns/query.ts';
+import { type Attempt, untilGivenUp } from './attempt.ts';
 import { dial } from './dial.ts';
-import { abortFailure, type Connection, type HttpFailure, type HttpReply, transportFailure } from './http-exchange.ts';
+import { type Connection, givenUp, type HttpFailure, type HttpReply, transportFailure } from './http-exchange.ts';
 import { judgeResponse } from './incoming.ts';
-import { isTimeout, untilAborted } from './until-aborted.ts';
+import { untilAborted } from './until-aborted.ts';
 import { type Endpoint, parseUpstream, type Upstream } from './upstream.ts';
 import type { Exchanged, UpstreamClient } from './upstream-client.ts';
 
@@ -32,13 +33,13 @@ export class DohClient implements UpstreamClient {
   }
 
   /**
-   * Posts `wire`, which asks `question`. Aborting gives up this exchange and no other; a reason named `TimeoutError`
-   * also casts doubt on the connection. Never rejects.
+   * Posts `wire`, which asks `question`. Giving the attempt up gives up this exchange and no other; that its time is
+   * over also casts doubt on the connection. Never rejects.
    */
-  exchange(wire: Buffer, question: Question, signal: AbortSignal): Promise<Exchanged> {
-    return this.#attempt(wire, signal).then((reply) =>
-      !reply.ok && reply.retry && !signal.aborted
-        ? this.#attempt(wire, signal).then((second) => exchangedFrom(second, question))
+  exchange(wire: Buffer, question: Question, attempt: Attempt): Promise<Exchanged> {
+    return this.#attempt(wire, attempt).then((reply) =>
+      !reply.ok && reply.retry && !attempt.isGivenUp
+        ? this.#attempt(wire, attempt).then((second) => exchangedFrom(second, question))
         : exchangedFrom(reply, question),
     );
   }
@@ -58,15 +59,15 @@ export class DohClient implements UpstreamClient {
     this.#closing.abort();
   }
 
-  #attempt(wire: Buffer, signal: AbortSignal): Promise<HttpReply> {
+  #attempt(wire: Buffer, attempt: Attempt): Promise<HttpReply> {
     const connection = this.#openConnection();
-    return connection === undefined ? this.#attemptDialled(wire, signal) : attemptOver(connection, wire, signal);
+    return connection === undefined ? this.#attemptDialled(wire, attempt) : attemptOver(connection, wire, attempt);
   }
 
-  async #attemptDialled(wire: Buffer, signal: AbortSignal): Promise<HttpReply> {
-    const dialled = await untilAborted(this.#dial(), signal);
-    if (dialled === undefined) return abortFailure(signal);
-    return 'kind' in dialled ? dialled : attemptOver(dialled, wire, signal);
+  async #attemptDialled(wire: Buffer, attempt: Attempt): Promise<HttpReply> {
+    const dialled = await untilGivenUp(this.#dial(), attempt);
+    if (dialled === undefined) return givenUp(attempt);
+    return 'kind' in dialled ? dialled : attemptOver(dialled, wire, attempt);
   }
 
   #openConnection(): Connection | undefined {
@@ -89,11 +90,11 @@ export class DohClient implements UpstreamClient {
   }
 }
 
-function attemptOver(connection: Connection, wire: Buffer, signal: AbortSignal): Promise<HttpReply> {
-  if (signal.aborted) return Promise.resolve(abortFailure(signal));
+function attemptOver(connection: Connection, wire: Buffer, attempt: Attempt): Promise<HttpReply> {
+  if (attempt.isGivenUp) return Promise.resolve(givenUp(attempt));
   const { heard } = connection;
-  return connection.exchange(wire, signal).then((reply) => {
-    if (!reply.ok && connection.heard === heard && isTimeout(signal)) connection.retire();
+  return connection.exchange(wire, attempt).then((reply) => {
+    if (!reply.ok && connection.heard === heard && attempt.isOverdue) connection.retire();
     return reply;
   });
 }

@@ -1,4 +1,5 @@
 import type { Question } from '../dns/query.ts';
+import { Attempt } from './attempt.ts';
 import type { Forwarded, UpstreamFailure } from './forwarder.ts';
 import type { Exchanged, UpstreamClient } from './upstream-client.ts';
 
@@ -25,7 +26,7 @@ export class ExchangeRace {
   readonly #content: RaceContent;
   readonly #resolve: (outcome: Forwarded) => void;
   /** By index of the client. */
-  readonly #running: (AbortController | undefined)[] = [];
+  readonly #running: (Attempt | undefined)[] = [];
   readonly #failures: UpstreamFailure[] = [];
   #next = 0;
   #settled = false;
@@ -65,13 +66,10 @@ export class ExchangeRace {
 
   #attempt(client: UpstreamClient, index: number): void {
     const { wire, question, timeoutMs } = this.#content;
-    const attempt = new AbortController();
+    const attempt = new Attempt(timeoutMs);
     this.#running[index] = attempt;
-    const timer = setTimeout(() => {
-      attempt.abort(new DOMException(`no answer within ${timeoutMs} ms`, 'TimeoutError'));
-    }, timeoutMs);
-    void client.exchange(wire, question, attempt.signal).then((exchanged) => {
-      clearTimeout(timer);
+    void client.exchange(wire, question, attempt).then((exchanged) => {
+      attempt.end();
       this.#running[index] = undefined;
       this.#ended(exchanged, client.origin, index);
     });
@@ -79,7 +77,8 @@ export class ExchangeRace {
 
   #ended(exchanged: Exchanged, upstream: string, index: number): void {
     if (exchanged.ok) {
-      this.#finish({ ok: true, wire: exchanged.wire, upstream, age: exchanged.age });
+      const { wire, records, age } = exchanged;
+      this.#finish({ ok: true, wire, records, upstream, age });
       return;
     }
     const { ok: _, ...reason } = exchanged;
@@ -94,7 +93,7 @@ export class ExchangeRace {
     clearTimeout(this.#hedgeTimer);
     this.#settled = true;
     this.#next = this.#content.clients.length;
-    for (const attempt of this.#running) attempt?.abort();
+    for (const attempt of this.#running) attempt?.giveUp();
     this.#resolve(outcome);
   }
 }

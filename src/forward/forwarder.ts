@@ -1,10 +1,13 @@
 import type { DnsQuery } from '../dns/query.ts';
+import type { RecordAt } from '../dns/walk.ts';
 
 export type Forwarded =
   | {
       readonly ok: true;
       /** The upstream's message, its octets kept; id and case of the name may be another query's that asked the same. */
       readonly wire: Buffer;
+      /** The message's, where they are known already. */
+      readonly records?: readonly RecordAt[];
       /** Origin of the upstream that answered, for metrics and traces. */
       readonly upstream: string;
       /** Seconds the answer had already spent in HTTP caches (RFC 8484 section 5.1); TTLs still include them. */

@@ -1,12 +1,6 @@
-import http, { type ClientRequest, type RequestOptions } from 'node:http';
-import {
-  type Connection,
-  endOfExchange,
-  type HttpReply,
-  readReply,
-  requestParts,
-  transportFailure,
-} from './http-exchange.ts';
+import http, { type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import type { Attempt } from './attempt.ts';
+import { type Connection, HttpExchange, type HttpReply, requestParts, transportFailure } from './http-exchange.ts';
 import { type Endpoint, hostOf } from './upstream.ts';
 
 /** Keep-alive HTTP/1.1 connections to one upstream; one exchange at a time on each. */
@@ -51,9 +45,9 @@ export class H1Pool implements Connection {
     return this.#heard;
   }
 
-  async exchange(body: Buffer, signal: AbortSignal): Promise<HttpReply> {
+  async exchange(body: Buffer, attempt: Attempt): Promise<HttpReply> {
     this.#exchanges++;
-    const reply = await this.#request(body, signal);
+    const reply = await this.#request(body, attempt);
     this.#exchanges--;
     // A connection that was closed while idle: the others have idled as long.
     if (!reply.ok && reply.retry) this.#isOpen = false;
@@ -66,30 +60,25 @@ export class H1Pool implements Connection {
     this.#goWhenDone();
   }
 
-  async #request(body: Buffer, signal: AbortSignal): Promise<HttpReply> {
+  async #request(body: Buffer, attempt: Attempt): Promise<HttpReply> {
     try {
       const request = http.request({ ...this.#target, ...requestParts(this.#endpoint, body) });
-      return await this.#run(request, body, signal);
+      return await this.#run(request, body, attempt);
     } catch (error) {
       return transportFailure(error instanceof Error ? error.message : String(error));
     }
   }
 
-  #run(request: ClientRequest, body: Buffer, signal: AbortSignal): Promise<HttpReply> {
+  #run(request: ClientRequest, body: Buffer, attempt: Attempt): Promise<HttpReply> {
     return new Promise((resolve) => {
-      let answered = false;
-      const end = endOfExchange(signal, () => request.destroy(), resolve);
-      const fail = (message: string) => end(transportFailure(message, !answered && request.reusedSocket));
+      const exchange = new RequestExchange(request, attempt, resolve);
       request.on('response', (response) => {
-        answered = true;
         this.#heardAt = this.#now();
         this.#heard++;
-        const { statusCode: status, headers } = response;
-        response.on('error', (error) => fail(error.message));
-        readReply({ stream: response, status, headers }, () => response.complete, end);
+        exchange.read(response);
       });
-      request.on('error', (error) => fail(error.message));
-      request.on('close', () => fail('the connection was closed'));
+      request.on('error', (error) => exchange.fail(error.message));
+      request.on('close', () => exchange.fail('the connection was closed'));
       request.end(body);
     });
   }
@@ -103,4 +92,28 @@ export class H1Pool implements Connection {
     this.#closing.removeEventListener('abort', this.#cut);
     this.#agent.destroy();
   };
+}
+
+class RequestExchange extends HttpExchange {
+  readonly #request: ClientRequest;
+
+  constructor(request: ClientRequest, attempt: Attempt, resolve: (reply: HttpReply) => void) {
+    super(attempt, resolve);
+    this.#request = request;
+  }
+
+  read(response: IncomingMessage): void {
+    response.on('error', (error) => this.fail(error.message));
+    if (!this.onHead(response.statusCode, response.headers)) return;
+    response.on('data', (chunk: Buffer) => this.onData(chunk));
+    response.on('end', () => this.onEnd(response.complete));
+  }
+
+  fail(message: string): void {
+    this.end(transportFailure(message, !this.isAnswered && this.#request.reusedSocket));
+  }
+
+  protected override cancel(): void {
+    this.#request.destroy();
+  }
 }

@@ -1,13 +1,7 @@
-import http2, { type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
+import http2, { type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
-import {
-  type Connection,
-  endOfExchange,
-  type HttpReply,
-  readReply,
-  requestParts,
-  transportFailure,
-} from './http-exchange.ts';
+import type { Attempt } from './attempt.ts';
+import { type Connection, HttpExchange, type HttpReply, requestParts, transportFailure } from './http-exchange.ts';
 import type { Endpoint } from './upstream.ts';
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = http2.constants;
@@ -29,6 +23,8 @@ export class H2Session implements Connection {
   readonly #session: ClientHttp2Session;
   readonly #socket: TLSSocket;
   readonly #endpoint: Endpoint;
+  /** But for the path, which may hold a credential. */
+  readonly #pseudoHeaders: readonly string[];
   readonly #now: () => number;
   #heardAt: number;
   #heard = 0;
@@ -40,6 +36,7 @@ export class H2Session implements Connection {
   constructor(socket: TLSSocket, endpoint: Endpoint, now: () => number) {
     this.#socket = socket;
     this.#endpoint = endpoint;
+    this.#pseudoHeaders = [':method', 'POST', ':authority', endpoint.url.host, ':scheme', 'https'];
     this.#now = now;
     this.#heardAt = now();
     this.#session = http2.connect(endpoint.url.origin, {
@@ -68,11 +65,11 @@ export class H2Session implements Connection {
     return this.#heard;
   }
 
-  exchange(body: Buffer, signal: AbortSignal): Promise<HttpReply> {
+  exchange(body: Buffer, attempt: Attempt): Promise<HttpReply> {
     return new Promise((resolve) => {
       try {
         this.#pingIfQuiet();
-        this.#run(this.#session.request(this.#headers(body)), body, signal, resolve);
+        this.#run(this.#session.request(this.#headers(body)), body, attempt, resolve);
       } catch (error) {
         // The session ended between the owner's look at it and now, or has used up its stream ids.
         resolve(transportFailure(error instanceof Error ? error.message : String(error), true));
@@ -89,9 +86,8 @@ export class H2Session implements Connection {
 
   /** As names and values in turn, which Node has less work with than with an object. */
   #headers(body: Buffer): string[] {
-    const { url } = this.#endpoint;
     const { path, headers } = requestParts(this.#endpoint, body);
-    const parts = [':method', 'POST', ':authority', url.host, ':scheme', 'https', ':path', path];
+    const parts = [...this.#pseudoHeaders, ':path', path];
     for (const name in headers) {
       const value = headers[name];
       if (value !== undefined) parts.push(name, value);
@@ -99,35 +95,24 @@ export class H2Session implements Connection {
     return parts;
   }
 
-  #run(stream: ClientHttp2Stream, body: Buffer, signal: AbortSignal, resolve: (reply: HttpReply) => void): void {
-    let answered = false;
+  #run(stream: ClientHttp2Stream, body: Buffer, attempt: Attempt, resolve: (reply: HttpReply) => void): void {
     this.#exchanges++;
     this.#doubtTimer ??= setTimeout(() => this.#onDoubt(), DOUBT_MS);
-    const end = endOfExchange(signal, () => stream.close(NGHTTP2_CANCEL), resolve);
-    const fail = (message: string) => end(transportFailure(message, !answered && this.#isRefused(stream)));
-    stream.on('response', (headers) => {
-      answered = true;
-      this.#hear();
-      readReply({ stream, status: headers[':status'], headers }, () => isWhole(stream), end);
-    });
-    stream.on('error', (error) => fail(error.message));
-    stream.on('close', () => {
-      this.#exchanges--;
-      fail(`the stream ended with code ${stream.rstCode}`);
-      // The session's list of streams is a Map, whose outgrown tables keep streams, and what these hold, for long.
-      stream.removeAllListeners();
-    });
+    const carrying: CarryingStream = stream;
+    carrying[EXCHANGE] = new StreamExchange(this, stream, attempt, resolve);
+    stream.on('response', onResponse).on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
     stream.end(body);
   }
 
-  /** Whether the query was not looked at: this stream refused, or the whole session gone (RFC 9113 section 8.7). */
-  #isRefused(stream: ClientHttp2Stream): boolean {
-    return !this.isOpen || stream.rstCode === NGHTTP2_REFUSED_STREAM;
-  }
-
-  #hear(): void {
+  /** Of its exchanges. */
+  onHeard(): void {
     this.#heardAt = this.#now();
     this.#heard++;
+  }
+
+  /** Of its exchanges. */
+  onExchanged(): void {
+    this.#exchanges--;
   }
 
   /** A slow answer and a dead connection look the same from here. */
@@ -149,10 +134,71 @@ export class H2Session implements Connection {
     this.#session.ping((error) => {
       clearTimeout(this.#pingTimer);
       this.#pingTimer = undefined;
-      if (!error) this.#hear();
+      if (!error) this.onHeard();
     });
   }
 }
 
+/** What a stream carries. A property, because what listeners close over is made anew for each stream, and costs more. */
+const EXCHANGE = Symbol('exchange');
+
+interface CarryingStream extends ClientHttp2Stream {
+  [EXCHANGE]?: StreamExchange | undefined;
+}
+
+class StreamExchange extends HttpExchange {
+  readonly #session: H2Session;
+  readonly #stream: ClientHttp2Stream;
+
+  constructor(session: H2Session, stream: ClientHttp2Stream, attempt: Attempt, resolve: (reply: HttpReply) => void) {
+    super(attempt, resolve);
+    this.#session = session;
+    this.#stream = stream;
+  }
+
+  onResponse(headers: IncomingHttpHeaders, status: number | undefined): void {
+    this.#session.onHeard();
+    this.onHead(status, headers);
+  }
+
+  fail(message: string): void {
+    this.end(transportFailure(message, !this.isAnswered && this.#isRefused()));
+  }
+
+  onClose(): void {
+    this.#session.onExchanged();
+    this.fail(`the stream ended with code ${this.#stream.rstCode}`);
+  }
+
+  protected override cancel(): void {
+    this.#stream.close(NGHTTP2_CANCEL);
+  }
+
+  /** Whether the query was not looked at: this stream refused, or the whole session gone (RFC 9113 section 8.7). */
+  #isRefused(): boolean {
+    return !this.#session.isOpen || this.#stream.rstCode === NGHTTP2_REFUSED_STREAM;
+  }
+}
+
+function onResponse(this: CarryingStream, headers: http2.IncomingHttpHeaders & http2.IncomingHttpStatusHeader): void {
+  this[EXCHANGE]?.onResponse(headers, headers[':status']);
+}
+
+function onData(this: CarryingStream, chunk: Buffer): void {
+  this[EXCHANGE]?.onData(chunk);
+}
+
 /** Node also reports the end of the body when a stream is reset in the midst of it. */
-const isWhole = (stream: ClientHttp2Stream): boolean => !stream.aborted && (stream.rstCode ?? 0) === NGHTTP2_NO_ERROR;
+function onEnd(this: CarryingStream): void {
+  this[EXCHANGE]?.onEnd(!this.aborted && (this.rstCode ?? 0) === NGHTTP2_NO_ERROR);
+}
+
+function onError(this: CarryingStream, error: Error): void {
+  this[EXCHANGE]?.fail(error.message);
+}
+
+/** The session's list of streams is a Map, whose outgrown tables keep streams, and what these hold, for long. */
+function onClose(this: CarryingStream): void {
+  this[EXCHANGE]?.onClose();
+  this[EXCHANGE] = undefined;
+}

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Readable } from 'node:stream';
+import type { Attempt, Carrier } from './attempt.ts';
 import type { UpstreamFailure } from './forwarder.ts';
 import type { Endpoint, RequestParts } from './upstream.ts';
 
@@ -33,17 +33,18 @@ export interface Connection {
   readonly heardAt: number;
   /** Counts signs of life. */
   readonly heard: number;
-  /** Posts a message. Aborting cancels this exchange only. Never rejects. */
-  exchange(body: Buffer, signal: AbortSignal): Promise<HttpReply>;
+  /** Posts a message. Giving the attempt up cancels this exchange only. Never rejects. */
+  exchange(body: Buffer, attempt: Attempt): Promise<HttpReply>;
   /** Takes no more exchanges, finishes those it has, and goes. */
   retire(): void;
 }
 
 /** Path and headers of a POST, with what a credential adds. Throws what `authorize` throws. */
-export function requestParts({ url, authorize }: Endpoint, body: Buffer): Required<RequestParts> {
+export function requestParts({ url, path, authorize }: Endpoint, body: Buffer): Required<RequestParts> {
   const headers = { accept: MEDIA_TYPE, 'content-type': MEDIA_TYPE, 'content-length': String(body.length) };
-  const added = authorize?.({ method: 'POST', url, headers, body });
-  return { path: added?.path ?? url.pathname + url.search, headers: { ...headers, ...added?.headers } };
+  if (authorize === undefined) return { path, headers };
+  const added = authorize({ method: 'POST', url, headers, body });
+  return { path: added.path ?? path, headers: { ...headers, ...added.headers } };
 }
 
 export const transportFailure = (message: string, retry = false): HttpFailure => ({
@@ -54,32 +55,72 @@ export const transportFailure = (message: string, retry = false): HttpFailure =>
 });
 
 /** Of an exchange that was given up: its time was over, or its result is no longer wanted. */
-export const abortFailure = (signal: AbortSignal): HttpFailure => ({
-  ok: false,
-  kind: 'timeout',
-  message: signal.reason instanceof Error ? signal.reason.message : 'given up',
-});
+export const givenUp = ({ reason: message }: Attempt): HttpFailure => ({ ok: false, kind: 'timeout', message });
 
 /**
- * What ends an exchange: the first call counts, an abort of the signal is one, and any but a whole response cancels
- * what is still under way.
+ * One exchange under way: is told what comes, and says once what it came to. Any end but a whole response cancels what
+ * is still under way. One object for each exchange and no closure for each event of it: these are a quarter of what a
+ * forwarded query costs.
  */
-export function endOfExchange(
-  signal: AbortSignal,
-  cancel: () => void,
-  resolve: (reply: HttpReply) => void,
-): (reply: HttpReply) => void {
-  let ended = false;
-  const end = (reply: HttpReply) => {
-    if (ended) return;
-    ended = true;
-    signal.removeEventListener('abort', onAbort);
-    if (!reply.ok) cancel();
-    resolve(reply);
-  };
-  const onAbort = () => end(abortFailure(signal));
-  signal.addEventListener('abort', onAbort, { once: true });
-  return end;
+export abstract class HttpExchange implements Carrier {
+  readonly #attempt: Attempt;
+  readonly #resolve: (reply: HttpReply) => void;
+  #chunks: Buffer[] = [];
+  #octets = 0;
+  #age = 0;
+  #isAnswered = false;
+  #hasEnded = false;
+
+  constructor(attempt: Attempt, resolve: (reply: HttpReply) => void) {
+    this.#attempt = attempt;
+    this.#resolve = resolve;
+    attempt.carrier = this;
+  }
+
+  onGivenUp(): void {
+    this.end(givenUp(this.#attempt));
+  }
+
+  /** Whether the head of the response has come. */
+  get isAnswered(): boolean {
+    return this.#isAnswered;
+  }
+
+  /** The head of the response has come: whether its body is worth reading. */
+  onHead(status: number | undefined, headers: IncomingHttpHeaders): boolean {
+    this.#isAnswered = true;
+    this.#age = ageOf(headers);
+    const failure = headFailure(status, headers);
+    if (failure !== undefined) this.end(failure);
+    return failure === undefined;
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.#hasEnded) return;
+    this.#octets += chunk.length;
+    if (this.#octets > MAX_MESSAGE_OCTETS) this.end(TOO_LARGE);
+    else this.#chunks.push(chunk);
+  }
+
+  /** The body is over; `isWhole`: by its own end. */
+  onEnd(isWhole: boolean): void {
+    // A stream that was reset before its response has an end as well.
+    if (!this.#isAnswered) return;
+    const [only] = this.#chunks;
+    const body = only !== undefined && this.#chunks.length === 1 ? only : Buffer.concat(this.#chunks);
+    this.end(isWhole ? { ok: true, body, age: this.#age } : CUT_SHORT);
+  }
+
+  /** The first call counts. */
+  end(reply: HttpReply): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#attempt.carrier = undefined;
+    if (!reply.ok) this.cancel();
+    this.#resolve(reply);
+  }
+
+  protected abstract cancel(): void;
 }
 
 /** What the head of a response rules out (RFC 8484 section 4.2), before any of the body is read. */
@@ -88,7 +129,7 @@ function headFailure(status: number | undefined, headers: IncomingHttpHeaders): 
     return { ok: false, kind: 'status', message: `HTTP status ${status}`, ...(status !== undefined && { status }) };
   }
   const type = headers['content-type'] ?? 'none';
-  if (type.split(';', 1)[0]?.trim().toLowerCase() !== MEDIA_TYPE) {
+  if (type !== MEDIA_TYPE && type.split(';', 1)[0]?.trim().toLowerCase() !== MEDIA_TYPE) {
     return { ok: false, kind: 'media-type', message: `media type ${type}` };
   }
   return Number(headers['content-length']) > MAX_MESSAGE_OCTETS ? TOO_LARGE : undefined;
@@ -96,30 +137,6 @@ function headFailure(status: number | undefined, headers: IncomingHttpHeaders): 
 
 const TOO_LARGE: HttpFailure = { ok: false, kind: 'message', message: `a body over ${MAX_MESSAGE_OCTETS} octets` };
 const CUT_SHORT = transportFailure('the response was cut short');
-
-/** Reads a response once its head is there. `isWhole` is asked at the end of the body. */
-export function readReply(
-  response: { readonly stream: Readable; readonly status: number | undefined; readonly headers: IncomingHttpHeaders },
-  isWhole: () => boolean,
-  end: (reply: HttpReply) => void,
-): void {
-  const { stream, status, headers } = response;
-  const failure = headFailure(status, headers);
-  if (failure) {
-    end(failure);
-    return;
-  }
-  const chunks: Buffer[] = [];
-  let octets = 0;
-  stream.on('data', (chunk: Buffer) => {
-    octets += chunk.length;
-    if (octets > MAX_MESSAGE_OCTETS) end(TOO_LARGE);
-    else chunks.push(chunk);
-  });
-  stream.on('end', () => {
-    end(isWhole() ? { ok: true, body: Buffer.concat(chunks), age: ageOf(headers) } : CUT_SHORT);
-  });
-}
 
 /** RFC 9111 section 5.1; 0 when absent or malformed. */
 function ageOf({ age }: IncomingHttpHeaders): number {

@@ -17,7 +17,3 @@ export function untilAborted<T extends object>(promise: Promise<T>, signal: Abor
     });
   });
 }
-
-/** Whether its time was over; otherwise its result was no longer wanted, or it has not aborted. */
-export const isTimeout = ({ reason }: AbortSignal): boolean =>
-  reason instanceof Error && reason.name === 'TimeoutError';

@@ -49,9 +49,9 @@ class UpstreamForwarder implements ConnectingForwarder {
     this.#routes = bySuffix;
   }
 
-  async forward(query: DnsQuery, signal: AbortSignal): Promise<Forwarded> {
+  forward(query: DnsQuery, signal: AbortSignal): Promise<Forwarded> {
     const { question } = query;
-    if (question === undefined || signal.aborted) return { ok: false, failures: [] };
+    if (question === undefined || signal.aborted) return Promise.resolve({ ok: false, failures: [] });
     return (this.#routeFor(question.qname) ?? this.#default).ask(query, question, signal);
   }
 

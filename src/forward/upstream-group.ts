@@ -2,7 +2,7 @@ import type { Question } from '../dns/query.ts';
 import { ExchangeRace } from './exchange-race.ts';
 import type { Forwarded, UpstreamFailure } from './forwarder.ts';
 import { encodeOutgoing, type OutgoingTraits, outgoingKey } from './outgoing.ts';
-import { untilAborted } from './until-aborted.ts';
+import { NEVER, untilAborted } from './until-aborted.ts';
 import type { UpstreamClient } from './upstream-client.ts';
 
 interface SharedRace {
@@ -27,31 +27,43 @@ export class UpstreamGroup {
   }
 
   /** The wires of the result may be shared and carry any id. An abort ends the race only when nobody else waits for it. */
-  async ask(query: OutgoingTraits, question: Question, signal: AbortSignal): Promise<Forwarded> {
+  ask(query: OutgoingTraits, question: Question, signal: AbortSignal): Promise<Forwarded> {
     const key = outgoingKey(query, question);
-    const shared: SharedRace = this.#underWay.get(key) ?? { race: undefined, callers: 0 };
-    shared.race ??= this.#race(query, question);
-    this.#underWay.set(key, shared);
-    const { race } = shared;
-    shared.callers++;
-    const outcome = await untilAborted(race.outcome, signal);
-    shared.callers--;
-    const isOver = outcome !== undefined || shared.callers === 0;
-    if (isOver) this.#forget(key, shared);
-    if (outcome !== undefined) return outcome;
-    const failures = race.failures();
-    if (isOver) race.cancel();
-    return { ok: false, failures };
+    const shared = this.#underWay.get(key);
+    if (shared?.race !== undefined) return this.#join(key, shared, shared.race, signal);
+    return this.#begin(key, query, question, signal);
   }
 
-  #race(query: OutgoingTraits, question: Question): ExchangeRace {
-    return new ExchangeRace({
+  #begin(key: string, query: OutgoingTraits, question: Question, signal: AbortSignal): Promise<Forwarded> {
+    const race = new ExchangeRace({
       clients: this.#clients,
       wire: encodeOutgoing(query, question),
       question,
       timeoutMs: this.#timeoutMs,
       failed: this.#failed,
     });
+    const shared = { race, callers: 0 };
+    this.#underWay.set(key, shared);
+    void race.outcome.then(() => this.#forget(key, shared));
+    return this.#join(key, shared, race, signal);
+  }
+
+  #join(key: string, shared: SharedRace, race: ExchangeRace, signal: AbortSignal): Promise<Forwarded> {
+    shared.callers++;
+    // Who waits to the end never leaves, and the end forgets the race anyway.
+    return signal === NEVER ? race.outcome : this.#waitFor(race, key, shared, signal);
+  }
+
+  async #waitFor(race: ExchangeRace, key: string, shared: SharedRace, signal: AbortSignal): Promise<Forwarded> {
+    const outcome = await untilAborted(race.outcome, signal);
+    shared.callers--;
+    if (outcome !== undefined) return outcome;
+    const failures = race.failures();
+    if (shared.callers === 0) {
+      this.#forget(key, shared);
+      race.cancel();
+    }
+    return { ok: false, failures };
   }
 
   /** A cancelled race must not take its successor along. */

@@ -38,6 +38,8 @@ export interface RequestParts {
 /** A checked upstream. */
 export interface Endpoint extends Pick<Upstream, 'ca' | 'lookup' | 'authorize'> {
   readonly url: URL;
+  /** Of the URL, with its query: taking a URL apart anew for each request costs. */
+  readonly path: string;
   readonly bootstrap: readonly string[];
 }
 
@@ -67,7 +69,7 @@ export function parseUpstream({ url: text, bootstrap = [], ...rest }: Upstream):
   if (url.protocol === 'http:' && ![hostOf(url), ...bootstrap].every(isLoopback)) {
     throw new InvalidUpstreamError(text, 'http:// is allowed on loopback only');
   }
-  return { ...rest, url, bootstrap };
+  return { ...rest, url, path: url.pathname + url.search, bootstrap };
 }
 
 /** The host to connect to: an IPv6 address without its brackets. */

@@ -66,25 +66,31 @@ export function createExchange(resolver: Resolver, cache: AnswerCache | undefine
   const counters = { hits: 0, misses: 0, stale: 0 };
   let underWay = 0;
 
-  async function resolve(query: DnsQuery, view: View, scope: string, signal: AbortSignal): Promise<Resolution> {
+  function resolve(query: DnsQuery, view: View, scope: string, signal: AbortSignal): Promise<Resolution> {
     const started = performance.now();
     const generation = cache?.generation ?? 0;
     underWay++;
-    let resolution: Resolution;
-    try {
-      resolution = await resolver.resolve(query, view, signal);
-    } finally {
-      underWay--;
-    }
-    const { source, wire, maxAge } = resolution;
+    return resolver.resolve(query, view, signal).then(
+      (resolution) => {
+        underWay--;
+        keep(resolution, query, scope, generation);
+        observer?.resolved(resolution, performance.now() - started);
+        return resolution;
+      },
+      (error: unknown) => {
+        underWay--;
+        throw error;
+      },
+    );
+  }
+
+  function keep({ source, wire, maxAge }: Resolution, query: DnsQuery, scope: string, generation: number): void {
     if (source === 'cache') counters.hits++;
     else if (source === 'stale') counters.stale++;
     else counters.misses++;
     if (source === 'registry' || source === 'special') {
       if (maxAge !== undefined) cache?.keepOwned(query.wire, scope, wire, maxAge, generation);
     } else if (source !== 'error') cache?.keepForwarding(query.wire, scope, generation);
-    observer?.resolved(resolution, performance.now() - started);
-    return resolution;
   }
 
   return {

@@ -1,7 +1,7 @@
 import type { AnswerCache } from '../cache/answer-cache.ts';
 import { EdeCode, Rcode } from '../dns/constants.ts';
 import type { DnsQuery } from '../dns/query.ts';
-import { relayResponse } from '../dns/relayed-response.ts';
+import { relayedRecords, relayResponse } from '../dns/relayed-response.ts';
 import { encodeResponse } from '../dns/response.ts';
 import { cacheSeconds, rcodeOf, recordsOf } from '../dns/walk.ts';
 import type { Forwarded, Forwarder, UpstreamFailure } from '../forward/forwarder.ts';
@@ -16,19 +16,25 @@ export interface ForwardPorts {
 type Failed = Extract<Forwarded, { ok: false }>;
 
 /** What upstreams say: now, a while ago, or, when none of them does, before that; else that they failed. */
-export async function forwardedAnswer(
-  query: DnsQuery,
-  { forwarder, cache }: ForwardPorts,
-  signal: AbortSignal,
-): Promise<Resolution> {
-  const cached = cache?.forwarded(query.wire);
-  if (cached) return cached.stale ? staleResolution(query, cached.wire) : { ...cached, source: 'cache' };
-  const forwarded = await forwarder.forward(query, signal);
+export function forwardedAnswer(query: DnsQuery, ports: ForwardPorts, signal: AbortSignal): Promise<Resolution> {
+  const cached = ports.cache?.forwarded(query.wire);
+  if (cached === undefined) return askedAnswer(query, ports, signal);
+  return Promise.resolve(cached.stale ? staleResolution(query, cached.wire) : { ...cached, source: 'cache' });
+}
+
+/** The same, for a query that is known not to be in the cache. */
+export const askedAnswer = (query: DnsQuery, { forwarder, cache }: ForwardPorts, signal: AbortSignal) =>
+  forwarder.forward(query, signal).then((forwarded) => concluded(query, forwarded, cache));
+
+function concluded(query: DnsQuery, forwarded: Forwarded, cache: ForwardPorts['cache']): Resolution {
   if (forwarded.ok) {
-    const wire = relayResponse(query, forwarded.wire, { age: forwarded.age });
-    const records = recordsOf(wire);
-    cache?.keepForwarded(query.wire, wire, records);
-    return { wire, source: 'forwarded', maxAge: cacheSeconds(wire, records), upstream: forwarded.upstream };
+    const { age, upstream, records: theirs = recordsOf(forwarded.wire) ?? [] } = forwarded;
+    const wire = relayResponse(query, forwarded.wire, { age, records: theirs });
+    // Taken apart once: the relayed octets are where they were, and say the same, unless they have aged.
+    const records = age > 0 ? recordsOf(wire) : relayedRecords(theirs);
+    const maxAge = cacheSeconds(wire, records);
+    cache?.keepForwarded(query.wire, wire, records, maxAge);
+    return { wire, source: 'forwarded', maxAge, upstream };
   }
   const stale = cache?.stale(query.wire);
   if (stale) return staleResolution(query, stale.wire);

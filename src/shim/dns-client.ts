@@ -4,6 +4,7 @@ import { connect, isIPv6 } from 'node:net';
 import { uint8, uint16 } from '../dns/octets.ts';
 import type { Question } from '../dns/query.ts';
 import { sameQuestion } from '../dns/walk.ts';
+import type { Attempt } from '../forward/attempt.ts';
 import { judgeResponse } from '../forward/incoming.ts';
 import { inClear } from '../forward/outgoing.ts';
 import { untilAborted } from '../forward/until-aborted.ts';
@@ -32,8 +33,10 @@ export class DnsClient implements UpstreamClient {
     this.origin = `udp://${socketText(server)}`;
   }
 
-  async exchange(outgoing: Buffer, question: Question, signal: AbortSignal): Promise<Exchanged> {
-    const ends = AbortSignal.any([signal, this.#closing.signal]);
+  async exchange(outgoing: Buffer, question: Question, attempt: Attempt): Promise<Exchanged> {
+    const givingUp = new AbortController();
+    attempt.carrier = { onGivenUp: () => givingUp.abort() };
+    const ends = AbortSignal.any([givingUp.signal, this.#closing.signal]);
     const query = inClear(outgoing, question, randomInt(0x1_0000));
     const overUdp = await this.#ask(askUdp, query, question, ends);
     const isCut = 'wire' in overUdp && (uint8(overUdp.wire, 2) & TC) !== 0;

@@ -1,9 +1,9 @@
 import { RRType } from '../dns/constants.ts';
 import { type DomainName, ROOT } from '../dns/name.ts';
 import { type DnsQuery, decodeQuery, encodeQuery, type Question } from '../dns/query.ts';
+import { Attempt } from '../forward/attempt.ts';
 import type { DohClient } from '../forward/doh-client.ts';
 import { encodeOutgoing } from '../forward/outgoing.ts';
-import { isTimeout } from '../forward/until-aborted.ts';
 import type { Exchanged, UpstreamClient } from '../forward/upstream-client.ts';
 import { EndpointHealth, type EndpointState, probeDelayMs, verdictOf } from './endpoint-health.ts';
 
@@ -41,9 +41,9 @@ export class Endpoint implements UpstreamClient {
     return this.#health.state;
   }
 
-  exchange(wire: Buffer, question: Question, signal: AbortSignal): Promise<Exchanged> {
+  exchange(wire: Buffer, question: Question, attempt: Attempt): Promise<Exchanged> {
     const { state } = this.#health;
-    if (state.up) return this.#ask(wire, question, signal);
+    if (state.up) return this.#ask(wire, question, attempt);
     return Promise.resolve({ ok: false, kind: 'transport', message: `down (${state.reason}): ${state.message}` });
   }
 
@@ -53,10 +53,10 @@ export class Endpoint implements UpstreamClient {
     this.#ports.client.close();
   }
 
-  #ask(wire: Buffer, question: Question, signal: AbortSignal): Promise<Exchanged> {
+  #ask(wire: Buffer, question: Question, attempt: Attempt): Promise<Exchanged> {
     const { client } = this.#ports;
-    return client.exchange(wire, question, signal).then((exchanged) => {
-      if (this.#health.note(verdictOf(exchanged, client.isConnected, isTimeout(signal)))) this.#onChange();
+    return client.exchange(wire, question, attempt).then((exchanged) => {
+      if (this.#health.note(verdictOf(exchanged, client.isConnected, attempt.isOverdue))) this.#onChange();
       return exchanged;
     });
   }
@@ -77,8 +77,9 @@ export class Endpoint implements UpstreamClient {
 
   async #probe(): Promise<void> {
     const { query, question } = probeQuery(this.#ports.probeZone() ?? ROOT);
-    const timeout = AbortSignal.timeout(PROBE_TIMEOUT_MS);
-    await this.#ask(encodeOutgoing(query, question), question, timeout);
+    const attempt = new Attempt(PROBE_TIMEOUT_MS);
+    await this.#ask(encodeOutgoing(query, question), question, attempt);
+    attempt.end();
     this.#scheduleProbe();
   }
 }

@@ -91,23 +91,35 @@ export class PolicyForwarder implements Forwarder {
     return labelled(await this.#ports.system.ask(query, question, signal), 'system');
   }
 
-  async #overDoh(query: DnsQuery, question: Question, isGiven: boolean, signal: AbortSignal): Promise<Forwarded> {
-    const { doh, gate, endpoints } = this.#ports;
+  #overDoh(query: DnsQuery, question: Question, isGiven: boolean, signal: AbortSignal): Promise<Forwarded> {
+    const { doh, endpoints } = this.#ports;
     if (endpoints.every(({ state }) => !state.up)) {
       const failures = endpoints.flatMap(({ origin, state }) => (state.up ? [] : [unreached(origin, state.message)]));
       return this.#whenAway(query, question, isGiven, { ok: false, failures }, signal);
     }
     const asked = doh.ask(query.edns === undefined ? withOwnEdns(query) : query, question, signal);
-    const inTime = await within(LATE_MS, asked);
-    const known = inTime === undefined ? await this.#whenLate(query, asked, signal) : undefined;
-    if (known !== undefined) return known;
-    const outcome = inTime ?? (await asked);
-    if (outcome.ok) {
-      const wire = gate.admit(query, question, outcome.wire);
-      return { ok: true, wire: wire instanceof Promise ? await wire : wire, upstream: 'doh', age: outcome.age };
+    const concluded = (outcome: Forwarded) => this.#concluded(outcome, query, question, isGiven, signal);
+    return within(LATE_MS, asked).then((inTime) =>
+      inTime === undefined
+        ? this.#whenLate(query, asked, signal).then((known) => known ?? asked.then(concluded))
+        : concluded(inTime),
+    );
+  }
+
+  #concluded(
+    outcome: Forwarded,
+    query: DnsQuery,
+    question: Question,
+    isGiven: boolean,
+    signal: AbortSignal,
+  ): Forwarded | Promise<Forwarded> {
+    if (!outcome.ok) {
+      return isFinal(outcome) ? finalAnswer(outcome) : this.#whenAway(query, question, isGiven, outcome, signal);
     }
-    if (isFinal(outcome)) return finalAnswer(outcome);
-    return this.#whenAway(query, question, isGiven, outcome, signal);
+    const { age } = outcome;
+    const admitted = this.#ports.gate.admit(query, question, outcome.wire);
+    if (admitted === outcome.wire) return { ...outcome, upstream: 'doh' };
+    return Promise.resolve(admitted).then((wire) => ({ ok: true, wire, upstream: 'doh', age }));
   }
 
   /**

@@ -1,7 +1,7 @@
-import { getEventListeners } from 'node:events';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Attempt } from '../../src/forward/attempt.ts';
 import { DohClient, type Exchanged } from '../../src/forward/doh-client.ts';
 import type { Upstream } from '../../src/forward/upstream.ts';
 import { answersOf, query } from '../support/dns.ts';
@@ -39,14 +39,16 @@ function clientOf({ url, ca }: TestUpstream, options: Partial<Upstream> & { now?
 
 const LONG_ENOUGH_MS = 10_000;
 
-function ask(
-  client: DohClient,
-  qname = 'example.com',
-  signal = AbortSignal.timeout(LONG_ENOUGH_MS),
-): Promise<Exchanged> {
+function ask(client: DohClient, qname = 'example.com', attempt = new Attempt(LONG_ENOUGH_MS)): Promise<Exchanged> {
   const { wire, question } = query(qname, 'A');
   if (question === undefined) throw new Error('a query without a question');
-  return client.exchange(wire, question, signal);
+  return client.exchange(wire, question, attempt).finally(() => attempt.end());
+}
+
+function givenUp(): Attempt {
+  const attempt = new Attempt(LONG_ENOUGH_MS);
+  attempt.giveUp();
+  return attempt;
 }
 
 /** Plays the actions in order, and answers when there is none left. */
@@ -169,39 +171,41 @@ describe.each(PROTOCOLS)('an exchange over %s', (protocol) => {
     expect(upstream.requests).toHaveLength(1);
   });
 
-  it('takes no longer than its signal allows', async () => {
+  it('takes no longer than its attempt has', async () => {
     const upstream = await startActing(protocol, 'hang');
     const client = clientOf(upstream);
-    expect(await ask(client, 'slow.example', AbortSignal.timeout(50))).toEqual(failure('timeout', 'timeout'));
+    expect(await ask(client, 'slow.example', new Attempt(50))).toEqual(failure('timeout', 'no answer within 50 ms'));
     expect(await upstream.requests[0]?.served).toBe(false);
     expect(await ask(client)).toEqual(OK);
   });
 
-  it('is not begun when its signal has aborted, whether there is a connection or not', async () => {
+  it('is not begun when its attempt was given up, whether there is a connection or not', async () => {
     const upstream = await startUpstream({ protocol });
     const client = clientOf(upstream);
-    expect(await ask(client, 'early.example', AbortSignal.abort())).toEqual(failure('timeout', ''));
+    expect(await ask(client, 'early.example', givenUp())).toEqual(failure('timeout', ''));
     expect(await ask(client)).toEqual(OK);
-    expect(await ask(client, 'late.example', AbortSignal.abort())).toEqual(failure('timeout', ''));
+    expect(await ask(client, 'late.example', givenUp())).toEqual(failure('timeout', ''));
     expect(upstream.requests).toHaveLength(1);
   });
 
-  it('leaves no listener on its signal, whatever becomes of it', async () => {
+  it('lets go of its attempt, whatever becomes of it', async () => {
     const actions: Action[] = ['reset', 'cut', wrongQuestion(), octets(Buffer.alloc(70_000))];
     const upstream = await startActing(protocol, ...actions);
     const client = clientOf(upstream);
-    const { signal } = new AbortController();
-    for (const _ of [...actions, 'answer']) await ask(client, 'example.com', signal);
-    expect(getEventListeners(signal, 'abort')).toEqual([]);
+    for (const _ of [...actions, 'answer']) {
+      const attempt = new Attempt(LONG_ENOUGH_MS);
+      await ask(client, 'example.com', attempt);
+      expect(attempt.carrier).toBeUndefined();
+    }
   });
 
-  it('is not cancelled by the abort of another', async () => {
+  it('is not cancelled when another is given up', async () => {
     const upstream = await startUpstream({
       protocol,
       script: (request) => (request.query.question?.qname === 'slow.example' ? 'hang' : sleep(100, answer(request))),
     });
     const client = clientOf(upstream);
-    const slow = ask(client, 'slow.example', AbortSignal.timeout(50));
+    const slow = ask(client, 'slow.example', new Attempt(50));
     const other = ask(client, 'other.example');
     expect(await slow).toEqual(failure('timeout', ''));
     expect(await other).toEqual(OK);
@@ -229,7 +233,7 @@ describe.each(PROTOCOLS)('an exchange over %s', (protocol) => {
     const client = clientOf(upstream, clock());
     await ask(client);
     upstream.blackhole();
-    expect(await ask(client, 'lost.example', AbortSignal.timeout(100))).toEqual(failure('timeout', ''));
+    expect(await ask(client, 'lost.example', new Attempt(100))).toEqual(failure('timeout', ''));
     expect(await ask(client)).toEqual(OK);
     expect(upstream.connections).toBe(2);
   });
@@ -297,7 +301,7 @@ describe('an HTTP/2 session', () => {
     await ask(client);
     upstream.script = (request) => (request.query.question?.qname === 'slow.example' ? 'hang' : answer(request));
     advance(1_000);
-    await ask(client, 'slow.example', AbortSignal.timeout(100));
+    await ask(client, 'slow.example', new Attempt(100));
     expect(await ask(client)).toEqual(OK);
     expect(upstream.connections).toBe(1);
   });
@@ -349,9 +353,9 @@ describe('an HTTP/2 session', () => {
   it('is dialled once for all who wait, and goes on being dialled when they do not', async () => {
     const upstream = await startUpstream();
     const client = clientOf(upstream);
-    const impatient = new AbortController();
-    const waiting = [ask(client, 'a.example', impatient.signal), ask(client, 'b.example'), ask(client, 'c.example')];
-    impatient.abort();
+    const impatient = new Attempt(LONG_ENOUGH_MS);
+    const waiting = [ask(client, 'a.example', impatient), ask(client, 'b.example'), ask(client, 'c.example')];
+    impatient.giveUp();
     expect(await Promise.all(waiting)).toEqual([failure('timeout', ''), OK, OK]);
     expect(upstream.connections).toBe(1);
   });
@@ -399,7 +403,7 @@ describe('connecting', () => {
     const upstream = await startUpstream();
     const client = clientOf(upstream);
     upstream.ignoresConnections = true;
-    expect(await ask(client, 'a.example', AbortSignal.timeout(100))).toEqual(failure('timeout', ''));
+    expect(await ask(client, 'a.example', new Attempt(100))).toEqual(failure('timeout', ''));
     expect(await ask(client, 'b.example')).toEqual(failure('transport', 'no TLS connection'));
     upstream.ignoresConnections = false;
     expect(await ask(client, 'c.example')).toEqual(OK);

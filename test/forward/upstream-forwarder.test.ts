@@ -342,7 +342,6 @@ describe('what an upstream is asked', () => {
     const wire = relayResponse(asked, forwarded.wire);
     expect(wire.readUInt16BE(0)).toBe(99);
     expect(wire.length).toBeLessThan(100);
-    expect(forwarded.wire.length).toBeLessThan(100);
   });
 });
 
