@@ -41,6 +41,7 @@ export class DnsClient implements UpstreamClient {
     const overUdp = await this.#ask(askUdp, query, question, ends);
     const isCut = 'wire' in overUdp && (uint8(overUdp.wire, 2) & TC) !== 0;
     const reply = isCut ? await this.#ask(askTcp, query, question, ends) : overUdp;
+    attempt.carrier = undefined;
     if ('wire' in reply) return judgeResponse(reply.wire, question, 0);
     return { ok: false, kind: ends.aborted ? 'timeout' : 'transport', message: reply.failed };
   }

@@ -137,13 +137,18 @@ export class Engine {
     this.#exchange = createExchange(resolver, undefined, observer);
   }
 
-  /** At once if the answer is known: no name is answered here that somebody else could have a say in. */
-  answer(query: Buffer): Exchanged | Promise<Exchanged> {
+  /** What the cache has: no name is answered here that somebody else could have a say in. */
+  known(query: Buffer): Buffer | undefined {
     const { cache, observer } = this.#options;
     const cached = cache.forwarded(query);
-    if (cached === undefined || cached.stale) return this.#exchange.answer(query, ANYBODY, deadline);
+    if (cached === undefined || cached.stale) return undefined;
     observer.cached(cached.wire);
-    return { wire: cached.wire, source: 'cache', maxAge: cached.maxAge };
+    return cached.wire;
+  }
+
+  /** Of a query to which the answer is not known. */
+  answer(query: Buffer): Exchanged | Promise<Exchanged> {
+    return this.#exchange.answer(query, ANYBODY, deadline);
   }
 
   /** What disk knows is in use when this resolves. */

@@ -107,8 +107,8 @@ export class Shim {
 
   /** What every listener asks. At once where the answer is known. */
   readonly exchange: Exchange = (query) => {
-    const canary = canaryAnswer(query);
-    if (canary !== undefined) return canary;
+    const known = this.#engine.known(query) ?? canaryAnswer(query);
+    if (known !== undefined) return known;
     const exchanged = this.#engine.answer(query);
     if (exchanged instanceof Promise)
       return exchanged.then((late) => ('wire' in late ? late.wire : formErrorOf(query)));

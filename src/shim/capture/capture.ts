@@ -2,7 +2,7 @@
  * Brings the DNS queries of every program on this host to the shim, and gives them back when the shim cannot answer.
  * What `run` needs to know of it is here; the two ways are `nft-capture.ts` and `resolver-capture.ts`.
  *
- * In `run`: answer `canaryAnswer(query)` (canary.ts) before anything else, bind the listeners, `start()`, and `stop()`
+ * In `run`: answer `canaryAnswer(query)` (canary.ts) before anybody is asked, bind the listeners, `start()`, and `stop()`
  * before the listeners close.
  */
 import { NftCapture } from './nft-capture.ts';
