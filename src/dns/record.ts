@@ -1,6 +1,5 @@
-import { isIPv4, isIPv6 } from 'node:net';
-import ipaddr from 'ipaddr.js';
 import { RRClass, RRType } from './constants.ts';
+import { parseIp } from './ip-address.ts';
 import type { MessageWriter } from './message-writer.ts';
 import type { DomainName } from './name.ts';
 
@@ -80,11 +79,7 @@ function writeData(writer: MessageWriter, data: RecordData): void {
 }
 
 function writeAddress(writer: MessageWriter, type: 'A' | 'AAAA', address: string): void {
-  if (type === 'A' && isIPv4(address)) {
-    for (const octet of address.split('.')) writer.uint8(Number(octet));
-  } else if (type === 'AAAA' && isIPv6(address)) {
-    writer.octets(ipaddr.IPv6.parse(address).toByteArray());
-  } else {
-    throw new RangeError(`not an address for ${type}: ${address}`);
-  }
+  const octets = parseIp(address);
+  if (octets?.length !== (type === 'A' ? 4 : 16)) throw new RangeError(`not an address for ${type}: ${address}`);
+  writer.octets(octets);
 }

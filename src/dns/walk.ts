@@ -1,4 +1,5 @@
 import { Rcode, RRType } from './constants.ts';
+import type { IpAddress } from './ip-address.ts';
 import { endOfName } from './name.ts';
 import { uint8, uint16, uint32 } from './octets.ts';
 import { EdnsOption, HEADER_OCTETS, OPTION_HEADER_OCTETS, type Question, RR_FIXED_OCTETS } from './query.ts';
@@ -76,6 +77,14 @@ function recordAt(wire: Uint8Array, offset: number, section: Section): RecordAt 
     end,
   };
 }
+
+/** An A or AAAA record of the length that its type has. */
+export const isAddress = ({ type, rdataLength }: RecordAt): boolean =>
+  (type === RRType.A && rdataLength === 4) || (type === RRType.AAAA && rdataLength === 16);
+
+/** What such a record says; undefined for others. */
+export const addressIn = (wire: Uint8Array, record: RecordAt): IpAddress | undefined =>
+  isAddress(record) ? wire.subarray(record.rdataOffset, record.end) : undefined;
 
 /** The four bits of the header; the upper bits of an extended rcode are in the OPT. */
 export const rcodeOf = (wire: Uint8Array): number => uint8(wire, 3) & 0x0f;

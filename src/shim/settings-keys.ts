@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import ipaddr from 'ipaddr.js';
+import { isIpWithin, LOOPBACK, UNSPECIFIED } from '../dns/ip-address.ts';
 import { duration } from '../settings/duration.ts';
 import { oneOf, type Reader, read, refuse, refuseBecause, text, wholeNumber } from '../settings/reading.ts';
 import { endpointUrl, type Route, route } from './route.ts';
@@ -41,7 +41,7 @@ const interfaceName = text(/^[^\s/]{1,15}$/, 'the name of a network interface, s
 /** UDP would answer from the wrong address. */
 const listenAddress: Reader<SocketAddress> = (value) => {
   const reading = socketAddress(value);
-  if (!reading.ok || ipaddr.process(reading.value.address).range() !== 'unspecified') return reading;
+  if (!reading.ok || !isIpWithin(reading.value.address, UNSPECIFIED)) return reading;
   return refuseBecause(value, 'replies from the wildcard leave from the wrong address; name each address');
 };
 
@@ -50,8 +50,8 @@ const metricsAddress: Reader<SocketAddress | undefined> = (value) => {
   if (value === 'off') return read(undefined);
   const reading = socketAddress(value);
   if (!reading.ok) return refuse(value, '"off", or ADDRESS:PORT on loopback, such as "127.0.0.1:15054"');
-  const isLoopback = ipaddr.process(reading.value.address).range() === 'loopback';
-  return isLoopback ? reading : refuse(value, 'an address of loopback: everybody who reaches it may read it');
+  if (isIpWithin(reading.value.address, LOOPBACK)) return reading;
+  return refuse(value, 'an address of loopback: everybody who reaches it may read it');
 };
 
 const ipAddress: Reader<string> = (value) =>

@@ -1,8 +1,9 @@
-import ipaddr from 'ipaddr.js';
+import { type IpAddress, ipText, isWithin, parseIp, parsePrefix } from '../dns/ip-address.ts';
 import { parseName } from '../dns/name.ts';
 import type { ClaimPort, Resolution } from '../serviceentry/claim.ts';
 import type { VipAddresses } from './host.ts';
 import { type MeshTable, TABLE_SCHEMA_VERSION, type TableEndpoint, type TableHost } from './mesh-table.ts';
+import { poolPrefixes } from './pool-prefixes.ts';
 import { readView } from './view-fields.ts';
 
 export type TableRead =
@@ -64,10 +65,10 @@ function domainName(value: unknown, at: string): string {
   return given;
 }
 
-const isAddress = (given: string): boolean =>
-  given.includes(':')
-    ? ipaddr.IPv6.isValid(given) && ipaddr.IPv6.parse(given).toString() === given
-    : ipaddr.IPv4.isValidFourPartDecimal(given);
+function isAddress(given: string): boolean {
+  const ip = parseIp(given);
+  return ip !== undefined && ipText(ip) === given;
+}
 
 function address(value: unknown, at: string): string {
   const given = text(value, at, LONGEST_NAME);
@@ -75,16 +76,16 @@ function address(value: unknown, at: string): string {
   return given;
 }
 
-type Prefix = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
-
 /** No wider than virtual IPs can need: routes and rules are made for all of it. */
 const WIDEST = { ipv4: 12, ipv6: 8 } as const;
 
 function prefix(value: unknown, at: string, family: 'ipv4' | 'ipv6'): string {
   const given = text(value, at, 64);
-  const isPrefix = family === 'ipv4' ? ipaddr.IPv4.isValidCIDRFourPartDecimal(given) : ipaddr.IPv6.isValidCIDR(given);
-  if (!isPrefix) throw new Malformed(`${at} is not an ${family === 'ipv4' ? 'IPv4' : 'IPv6'} prefix`);
-  if (ipaddr.parseCIDR(given)[1] < WIDEST[family]) throw new Malformed(`${at} is wider than /${WIDEST[family]}`);
+  const parsed = parsePrefix(given);
+  if (parsed?.base.length !== (family === 'ipv4' ? 4 : 16)) {
+    throw new Malformed(`${at} is not an ${family === 'ipv4' ? 'IPv4' : 'IPv6'} prefix`);
+  }
+  if (parsed.bits < WIDEST[family]) throw new Malformed(`${at} is wider than /${WIDEST[family]}`);
   return given;
 }
 
@@ -160,24 +161,20 @@ function pool(value: unknown, at: string) {
   return { ipv4: prefix(ipv4, `${at}.ipv4`, 'ipv4'), ipv6: prefix(ipv6, `${at}.ipv6`, 'ipv6') };
 }
 
-const isWithin = (address: string, prefixes: readonly Prefix[]): boolean => {
-  const ip = ipaddr.parse(address);
-  return prefixes.some(([base, bits]) => ip.kind() === base.kind() && ip.match([base as ipaddr.IPv4, bits]));
-};
-
 /**
  * A host twice would be two truths; a VIP twice would send one service's connections to another, and one outside the
  * pools those of a public service.
  */
 function checkHosts(hosts: readonly TableHost[], pools: MeshTable['pools']): void {
-  const prefixes = pools.flatMap(({ ipv4, ipv6 }): Prefix[] => [ipaddr.parseCIDR(ipv4), ipaddr.parseCIDR(ipv6)]);
+  const prefixes = poolPrefixes(pools);
+  const isInPool = (ip: IpAddress | undefined) => ip && prefixes.some((prefix) => isWithin(ip, prefix));
   const vips = new Set<string>();
   for (const [index, { host, vip }] of hosts.entries()) {
     const before = hosts[index - 1];
     if (before && before.host >= host) throw new Malformed(`hosts[${index}] is not in order, or repeated`);
     for (const address of vip ? [vip.ipv4, vip.ipv6] : []) {
       if (vips.has(address)) throw new Malformed(`hosts[${index}].vip is another host's`);
-      if (!isWithin(address, prefixes)) throw new Malformed(`hosts[${index}].vip is in no pool`);
+      if (!isInPool(parseIp(address))) throw new Malformed(`hosts[${index}].vip is in no pool`);
       vips.add(address);
     }
   }
