@@ -9,6 +9,7 @@ import { addressWithPort, socketText } from './socket-address.ts';
 import type { OriginalServers } from './system-resolvers.ts';
 import { type ServiceManager, serviceManager } from './systemd-notify.ts';
 import type { OpenVipCarrier } from './vip-carrier.ts';
+import { createVipForwarding, vipsUnavailable } from './vips/create-vip-forwarding.ts';
 
 const DNS_PORT = 53;
 
@@ -54,7 +55,6 @@ class ShimVipsError extends Error {
 }
 
 const openVips: OpenVipCarrier = async ({ vips, stateDir }, { askOutside, log }) => {
-  const { createVipForwarding, vipsUnavailable } = await import('./vips/create-vip-forwarding.ts');
   const reason = await vipsUnavailable();
   if (reason === undefined) return createVipForwarding({ stateDir, askOutside, log: (line) => log.info(line) });
   if (vips === 'nft') throw new ShimVipsError(`virtual IPs cannot be carried here ("vips" is "nft"): ${reason}`);
