@@ -9,20 +9,28 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 const REQUIRE = "import{createRequire}from'node:module';const require=createRequire(import.meta.url);";
 
 /**
- * Node's own modules, required: an import reads all that such a module exports, and thereby loads what is made on first
- * use only, such as undici for `http.WebSocket` and Web Crypto for `crypto.subtle`.
+ * Node's own modules, one by one as each export is asked for: an import reads all that such a module exports, and
+ * thereby loads what is made on first use only, such as undici for `http.WebSocket` and Web Crypto for `crypto.subtle`.
  */
-const requiredBuiltins = {
-  name: 'required-builtins',
+const builtinsByExport = {
+  name: 'builtins-by-export',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^node:/ }, ({ path, kind }) =>
       kind === 'require-call' ? { path, external: true } : { path, namespace: 'builtin' },
     );
-    onLoad({ filter: /^/, namespace: 'builtin' }, ({ path }) => ({
-      contents: `module.exports = require(${JSON.stringify(path)})`,
-    }));
+    onLoad({ filter: /^/, namespace: 'builtin' }, ({ path }) => ({ contents: exportsOf(path) }));
   },
 };
+
+/** A module with the exports of one of Node's; those that nobody imports are left out of the bundle. */
+function exportsOf(builtin) {
+  const names = Object.keys(process.getBuiltinModule(builtin)).filter((name) => /^[a-z]\w*$/i.test(name));
+  return [
+    `const builtin = /* @__PURE__ */ process.getBuiltinModule('${builtin}');`,
+    'export default builtin;',
+    ...names.map((name) => `export const ${name} = /* @__PURE__ */ (() => builtin.${name})();`),
+  ].join('\n');
+}
 
 /** Returns what esbuild says of the sizes. */
 export async function buildShim(outfile = 'dist/meshdoh-shim.mjs') {
@@ -35,7 +43,7 @@ export async function buildShim(outfile = 'dist/meshdoh-shim.mjs') {
     format: 'esm',
     target: 'node22',
     banner: { js: `#!/usr/bin/env node\n${REQUIRE}` },
-    plugins: [requiredBuiltins],
+    plugins: [builtinsByExport],
     define: { MESHDOH_VERSION: JSON.stringify(version) },
     legalComments: 'none',
     logLevel: 'warning',
