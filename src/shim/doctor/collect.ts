@@ -1,13 +1,11 @@
-import { execFile } from 'node:child_process';
 import { networkInterfaces } from 'node:os';
-import { promisify } from 'node:util';
 import { HostFiles } from '../capture/host-files.ts';
 import { loopingResolvers } from '../capture/loop.ts';
 import { readOriginalResolvers } from '../capture/original-resolvers.ts';
 import { parseResolvConf, RESOLV_CONF } from '../capture/resolv-conf.ts';
 import { ResolverFiles } from '../capture/resolver-files.ts';
 import { isLoopback, RESOLVED_DROP_IN } from '../capture/resolver-plan.ts';
-import { runCommand } from '../capture/run-command.ts';
+import { readCommand, runCommand } from '../capture/run-command.ts';
 import { PATIENT_MS, selfCheck } from '../capture/self-check.ts';
 import { answeringCanary } from '../capture/stand-in.ts';
 import { lastTable } from '../last-table.ts';
@@ -81,7 +79,4 @@ async function collectRoutes(): Promise<HostFacts['routes']> {
 }
 
 /** Nothing where the command is not there or fails. */
-async function output(command: string, ...args: string[]): Promise<string> {
-  const outcome = await promisify(execFile)(command, args, { timeout: TIMEOUT_MS }).catch(() => ({ stdout: '' }));
-  return outcome.stdout;
-}
+const output = (...command: string[]): Promise<string> => readCommand(command, { timeout: TIMEOUT_MS }).catch(() => '');
