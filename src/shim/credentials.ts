@@ -1,6 +1,7 @@
 import type { Authorize } from '../forward/upstream.ts';
 import { InstanceMetadata, RoleCredentials, regionOf, signWith } from './iam.ts';
 import type { Log } from './log.ts';
+import { messageOf } from './message-of.ts';
 import type { ShimSettings } from './settings.ts';
 import { TokenFile } from './token-file.ts';
 
@@ -13,8 +14,6 @@ export interface Credentials {
 }
 
 const NONE: Credentials = { authorize: undefined, refresh: () => Promise.resolve(), close: () => undefined };
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** `metadataEndpoint`: instead of the instance metadata service. @throws ShimTokenError where there is no usable token. */
 export function openCredentials(

@@ -6,6 +6,7 @@ import { capture, release } from './capture/command.ts';
 import type { Command, CommandIo, CommandOptions } from './command.ts';
 import { doctor, status } from './doctor/command.ts';
 import { install, uninstall } from './install/command.ts';
+import { messageOf } from './message-of.ts';
 import { run } from './run.ts';
 import { readShimSettings, SETTINGS_FILE, SHIM_FLAGS } from './settings.ts';
 import { SHIM_KEYS, type ShimKey } from './settings-keys.ts';
@@ -68,7 +69,7 @@ function parsed(argv: readonly string[]): { values: Parsed; positionals: readonl
   try {
     return parseArgs({ args: [...argv], options: { ...SHIM_FLAGS, ...OPTIONS }, allowPositionals: true });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
+    throw new UsageError(messageOf(error), { cause: error });
   }
 }
 
@@ -107,7 +108,7 @@ function settingsText(name: string, isRequired: boolean): { name: string; text: 
   try {
     return { name, text: readFileSync(name, 'utf8') };
   } catch (error) {
-    throw new UsageError(`cannot read ${name}: ${error instanceof Error ? error.message : error}`, { cause: error });
+    throw new UsageError(`cannot read ${name}: ${messageOf(error)}`, { cause: error });
   }
 }
 

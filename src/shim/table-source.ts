@@ -5,6 +5,7 @@ import { gunzip } from 'node:zlib';
 import { socketOptions } from '../forward/dial.ts';
 import { hostOf, parseUpstream, type Upstream } from '../forward/upstream.ts';
 import { MAX_TABLE_OCTETS } from '../table/parse-table.ts';
+import { messageOf } from './message-of.ts';
 
 export type TableReply =
   | { readonly kind: 'table'; readonly json: string; readonly etag: string | undefined }
@@ -38,7 +39,7 @@ export async function fetchTable(upstream: Upstream, etag: string | undefined): 
   try {
     return await replyOf(await request(upstream, etag));
   } catch (error) {
-    return { kind: 'failed', message: error instanceof Error ? error.message : String(error) };
+    return { kind: 'failed', message: messageOf(error) };
   }
 }
 

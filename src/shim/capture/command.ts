@@ -1,4 +1,5 @@
-import type { Command, CommandIo } from '../command.ts';
+import { type Command, failed } from '../command.ts';
+import { messageOf } from '../message-of.ts';
 import { CaptureRefusedError, type CaptureSettings } from './capture.ts';
 import { HostFiles } from './host-files.ts';
 import { refuseLoop } from './loop.ts';
@@ -39,7 +40,7 @@ export const capture: Command = async (settings, io) => {
     return 0;
   } catch (error) {
     await files.restore();
-    return failed(io, error instanceof CaptureRefusedError ? `refused: ${error.message}` : (error as Error).message);
+    return failed(io, error instanceof CaptureRefusedError ? `refused: ${error.message}` : messageOf(error));
   }
 };
 
@@ -51,7 +52,7 @@ export const release: Command = async (settings, io) => {
     await applyNft(REMOVE_NFT_TABLE);
     return 0;
   } catch (error) {
-    return failed(io, (error as Error).message);
+    return failed(io, messageOf(error));
   }
 };
 
@@ -68,9 +69,4 @@ async function answersSoon({ listen }: CaptureSettings): Promise<boolean> {
     if (Date.now() > end) return false;
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
-}
-
-function failed(io: CommandIo, reason: string): number {
-  io.stderr.write(`meshdoh-shim: ${reason}\n`);
-  return 1;
 }

@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os';
+import { messageOf } from '../message-of.ts';
 import { bridgesOf } from './bridges.ts';
 import {
   type Capture,
@@ -8,6 +9,7 @@ import {
   type CaptureState,
   type ListenAddress,
 } from './capture.ts';
+import { CaptureStatus } from './capture-status.ts';
 import { dnsServerUids, exemptUids } from './exempt-users.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { HostFiles } from './host-files.ts';
@@ -39,7 +41,7 @@ export class NftCapture implements Capture {
   #beats = 0;
   /** The ruleset that the kernel has, as far as we know. */
   #loaded = '';
-  #state: CaptureState = { kind: 'off' };
+  readonly #status: CaptureStatus;
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> | undefined;
 
@@ -47,6 +49,7 @@ export class NftCapture implements Capture {
   constructor(settings: CaptureSettings, options: CaptureOptions) {
     this.#settings = settings;
     this.#options = options;
+    this.#status = new CaptureStatus(options.log);
     this.#host = new HostFiles(options.root);
     this.#ownUid = process.getuid?.() ?? ROOT_UID;
     this.#redirect = redirectTo(settings.listen);
@@ -57,7 +60,7 @@ export class NftCapture implements Capture {
   }
 
   state(): CaptureState {
-    return this.#state;
+    return this.#status.state;
   }
 
   /** @throws CaptureRefusedError for a loop. */
@@ -82,7 +85,7 @@ export class NftCapture implements Capture {
     await Promise.all([...this.#bound.values()].map((bridge) => bridge?.close()));
     this.#bound.clear();
     this.#loaded = '';
-    this.#state = { kind: 'off' };
+    this.#status.become({ kind: 'off' });
   }
 
   async #beat(): Promise<void> {
@@ -92,9 +95,9 @@ export class NftCapture implements Capture {
       await this.#bindBridges();
       await this.#findUsers();
       await this.#arm();
-      this.#become({ kind: 'on', how: 'nft' });
+      this.#status.become({ kind: 'on', how: 'nft' });
     } catch (error) {
-      this.#become({ kind: 'failed', reason: error instanceof Error ? error.message : String(error) });
+      this.#status.become({ kind: 'failed', reason: messageOf(error) });
     }
   }
 
@@ -129,7 +132,7 @@ export class NftCapture implements Capture {
       this.#options.log(`listening on ${at.address} for the containers of ${name}`);
       return { name, close: () => listening.close() };
     } catch (error) {
-      this.#options.log(`cannot listen on ${at.address} of ${name}: ${(error as Error).message}`);
+      this.#options.log(`cannot listen on ${at.address} of ${name}: ${messageOf(error)}`);
       return undefined;
     }
   }
@@ -142,14 +145,6 @@ export class NftCapture implements Capture {
     const [passwd = '', udp = '', udp6 = ''] = texts;
     const serving = [...dnsServerUids(udp), ...dnsServerUids(udp6)];
     this.#exempt = exemptUids(this.#settings.exemptUsers, passwd, serving);
-  }
-
-  #become(state: CaptureState): void {
-    const before = this.#state;
-    this.#state = state;
-    if (state.kind === 'on' && before.kind !== 'on') this.#options.log('DNS of this host comes here by nft');
-    if (state.kind !== 'failed' || (before.kind === 'failed' && before.reason === state.reason)) return;
-    this.#options.log(`DNS of this host does not come here: ${state.reason}`);
   }
 }
 

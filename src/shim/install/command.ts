@@ -2,7 +2,7 @@ import { loopingResolvers, loopReason } from '../capture/loop.ts';
 import { originalResolversPath, readOriginalResolvers } from '../capture/original-resolvers.ts';
 import { HOST_STATE_DIR, ResolverFiles } from '../capture/resolver-files.ts';
 import { answeringCanary } from '../capture/stand-in.ts';
-import type { Command, CommandIo } from '../command.ts';
+import { type Command, type CommandIo, failed, printed } from '../command.ts';
 import type { ShimSettings } from '../settings.ts';
 import { collectInstallFacts, type InstallHost, thisHost } from './facts.ts';
 import { ownerRecorded, readJournal, recorded, writeJournal } from './journal.ts';
@@ -118,14 +118,4 @@ async function undoText(host: InstallHost): Promise<string> {
   return [...undone, ...(user === undefined ? [] : [`would remove the user ${user}`]), 'Nothing was changed.'].join(
     '\n',
   );
-}
-
-function printed(io: CommandIo, text: string): number {
-  io.stdout.write(`${text}\n`);
-  return 0;
-}
-
-function failed(io: CommandIo, reason: string): number {
-  io.stderr.write(`meshdoh-shim: ${reason}\n`);
-  return 1;
 }
