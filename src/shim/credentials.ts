@@ -30,15 +30,20 @@ export function openCredentials(
 
 async function openToken(path: string, where: 'path' | 'header', log: Log): Promise<Credentials> {
   const file = await TokenFile.open(path, (error) => log.warn(`${messageOf(error)}; the last good token stays in use`));
-  const authorize: Authorize =
-    where === 'header'
-      ? () => ({ headers: { authorization: `Bearer ${file.token}` } })
-      : ({ url }) => ({ path: withToken(url, file.token) });
-  return { authorize, refresh: () => file.refresh(), close: () => file.close() };
+  return {
+    authorize: withToken(() => file.token, where),
+    refresh: () => file.refresh(),
+    close: () => file.close(),
+  };
 }
 
+export const withToken = (token: () => string, where: 'path' | 'header'): Authorize =>
+  where === 'header'
+    ? () => ({ headers: { authorization: `Bearer ${token()}` } })
+    : ({ url }) => ({ path: pathWith(url, token()) });
+
 /** Before the part that the mesh knows; what stands further in front (a stage of API Gateway) is not its. */
-const withToken = ({ pathname, search }: URL, token: string): string =>
+const pathWith = ({ pathname, search }: URL, token: string): string =>
   pathname.replace(/\/(?:v1\/table|[^/]*)$/, (last) => `/${token}${last}`) + search;
 
 /** Where everybody's endpoints are unless they say otherwise. */

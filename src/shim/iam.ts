@@ -1,6 +1,6 @@
-import http from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import type { Authorize } from '../forward/upstream.ts';
+import { requestOnce } from './http-request.ts';
 import { signatureV4 } from './signature-v4.ts';
 
 /** Of a role, for some hours. */
@@ -69,10 +69,7 @@ export class InstanceMetadata {
 }
 
 async function fetchText(url: string, method: string, headers: Readonly<Record<string, string>>): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
-  http.request(url, { method, headers, signal, agent: false }, resolve).on('error', reject).end();
-  const response = await promise;
+  const response = await requestOnce(new URL(url), { method, headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
   if (Number(response.headers['content-length']) > MOST_OCTETS) response.destroy(new Error('too long an answer'));
   const body = await buffer(response);
   if (response.statusCode !== 200) throw new Error(`HTTP status ${response.statusCode}`);
