@@ -19,11 +19,14 @@ const builtinsByExport = {
   },
 };
 
+/** Before everything else in the bundle. */
+const BANNER = 'const getBuiltin = process.getBuiltinModule;';
+
 /** A module with the exports of one of Node's; those that nobody imports are left out of the bundle. */
 function exportsOf(builtin) {
   const names = Object.keys(process.getBuiltinModule(builtin)).filter((name) => /^[a-z]\w*$/i.test(name));
   return [
-    `const builtin = /* @__PURE__ */ process.getBuiltinModule('${builtin}');`,
+    `const builtin = /* @__PURE__ */ getBuiltin('${builtin}');`,
     'export default builtin;',
     ...names.map((name) => `export const ${name} = /* @__PURE__ */ (() => builtin.${name})();`),
   ].join('\n');
@@ -40,6 +43,7 @@ const TERSER = {
     passes: 3,
     // A function without `this` becomes an arrow: nobody here calls one with `new`, or reads its `prototype`.
     unsafe_arrows: true,
+    hoist_funs: true,
     unsafe_methods: true,
     // Reading a property has no effect of its own here, but for the getters of Node's modules, which only load.
     pure_getters: true,
@@ -59,6 +63,7 @@ export async function buildShim(outfile = 'dist/meshdoh-shim.mjs') {
     platform: 'node',
     format: 'esm',
     target: 'node22',
+    banner: { js: BANNER },
     plugins: [builtinsByExport],
     define: { MESHDOH_VERSION: JSON.stringify(version) },
     legalComments: 'none',

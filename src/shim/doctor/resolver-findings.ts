@@ -1,3 +1,4 @@
+import { matches } from '../capture/bridges.ts';
 import { loopReason } from '../capture/loop.ts';
 import { isLoopback } from '../capture/resolver-plan.ts';
 import { type Finding, problem, warning, when } from './finding.ts';
@@ -101,10 +102,7 @@ export const nssResolve = ({ settings, nssResolve: bypasses, resolved }: HostFac
   );
 
 export function docker({ settings, dockerBridges }: HostFacts): readonly Finding[] {
-  const covered = (name: string) =>
-    settings.bridges.some((pattern) =>
-      pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern,
-    );
+  const covered = (name: string) => settings.bridges.some((pattern) => matches(name, pattern));
   const left = dockerBridges.filter((name) => settings.capture !== 'nft' || !covered(name));
   if (left.length === 0 || settings.capture === 'none') return [];
   const remedy =
