@@ -120,7 +120,7 @@ export function negativeSeconds(wire: Uint8Array, soa: RecordAt): number {
 }
 
 /** Whether `response` is a response with this one question; ASCII case does not count in its name (RFC 4343). */
-export function sameQuestion(response: Uint8Array, { wire }: Question): boolean {
+export function sameQuestion(response: Uint8Array, { wire }: Pick<Question, 'wire'>): boolean {
   const nameLength = wire.length - 4;
   if (response.length < HEADER_OCTETS + wire.length) return false;
   if ((uint8(response, 2) & 0x80) === 0 || uint16(response, 4) !== 1) return false;
