@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os';
+import { dnsSockets } from '../capture/exempt-users.ts';
 import { HostFiles } from '../capture/host-files.ts';
 import { applyNft } from '../capture/nft-command.ts';
 import { REMOVE_NFT_TABLE } from '../capture/nft-ruleset.ts';
@@ -55,14 +56,9 @@ export async function collectInstallFacts(host: InstallHost, settings: ShimSetti
   };
 }
 
-const DNS_PORT_HEX = '0035';
-
 /** Of `/proc/net/udp`: who has port 53, the wildcard as every loopback address that we would take. */
 export function takenAddresses(procNetUdp: string): string[] {
-  const taken = procNetUdp.split('\n').flatMap((line) => {
-    const [address = '', port] = (line.trim().split(/\s+/)[1] ?? '').split(':');
-    return port === DNS_PORT_HEX ? [addressOf(address)] : [];
-  });
+  const taken = dnsSockets(procNetUdp).map(({ address }) => addressOf(address));
   return taken.includes('0.0.0.0') ? ['127.0.0.1', '127.0.53.1'] : taken;
 }
 
