@@ -59,16 +59,6 @@ export class ShimMetrics implements QueryObserver {
     this.#malformed++;
   }
 
-  /** Queries answered so far, by source. */
-  get bySource(): Readonly<Record<ShimSource, number>> {
-    const size = RCODE_COUNT * TYPES.count;
-    const sums = SOURCES.map((source, index) => [
-      source,
-      sumOf(this.#answers.subarray(index * size, (index + 1) * size)),
-    ]);
-    return Object.fromEntries(sums) as Record<ShimSource, number>;
-  }
-
   /** In the text format of Prometheus. */
   text(gauges: readonly Gauge[]): string {
     const lines = [

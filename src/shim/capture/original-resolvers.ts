@@ -53,7 +53,7 @@ export async function saveOriginalResolvers(
   await host.write(originalResolversPath(stateDir), `${JSON.stringify(found)}\n`);
 }
 
-const isTexts = (value: unknown): value is string[] =>
+export const isTexts = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((one) => typeof one === 'string');
 
 function parseSaved(text: string | undefined): OriginalResolvers | undefined {

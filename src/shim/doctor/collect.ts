@@ -1,13 +1,12 @@
 import { networkInterfaces } from 'node:os';
 import { HostFiles } from '../capture/host-files.ts';
-import { loopingResolvers } from '../capture/loop.ts';
+import { loopingOnceStarted } from '../capture/loop.ts';
 import { readOriginalResolvers } from '../capture/original-resolvers.ts';
 import { parseResolvConf, RESOLV_CONF } from '../capture/resolv-conf.ts';
 import { ResolverFiles } from '../capture/resolver-files.ts';
 import { isLoopback, RESOLVED_DROP_IN } from '../capture/resolver-plan.ts';
 import { readCommand, runCommand } from '../capture/run-command.ts';
 import { PATIENT_MS, selfCheck } from '../capture/self-check.ts';
-import { answeringCanary } from '../capture/stand-in.ts';
 import { lastTable } from '../last-table.ts';
 import type { ShimSettings } from '../settings.ts';
 import { probeEndpoint } from './endpoint-probe.ts';
@@ -40,7 +39,7 @@ export async function collectFacts(settings: ShimSettings): Promise<HostFacts> {
     captured,
     nameservers: parseResolvConf((await host.read(RESOLV_CONF)) ?? '').nameservers,
     original,
-    looping: await looping(settings, original.servers),
+    looping: await loopingOnceStarted(original.servers, settings.listen),
     resolved,
     nssResolve: resolver.nssResolve,
     nft: nft !== '',
@@ -51,15 +50,6 @@ export async function collectFacts(settings: ShimSettings): Promise<HostFacts> {
     endpoints,
     clock: { skewMs: endpoints.find(({ skewMs }) => skewMs !== undefined)?.skewMs, synchronised },
   };
-}
-
-async function looping(settings: ShimSettings, servers: readonly string[]): Promise<readonly string[]> {
-  const standIn = await answeringCanary(settings.listen);
-  try {
-    return await loopingResolvers(servers);
-  } finally {
-    await standIn.close();
-  }
 }
 
 async function collectResolved(host: HostFiles): Promise<ResolvedFacts | undefined> {

@@ -1,7 +1,6 @@
-import { loopingResolvers, loopReason } from '../capture/loop.ts';
+import { loopingOnceStarted, loopReason } from '../capture/loop.ts';
 import { originalResolversPath, readOriginalResolvers } from '../capture/original-resolvers.ts';
 import { HOST_STATE_DIR, ResolverFiles } from '../capture/resolver-files.ts';
-import { answeringCanary } from '../capture/stand-in.ts';
 import { type Command, type CommandIo, failed, printed } from '../command.ts';
 import type { ShimSettings } from '../settings.ts';
 import { collectInstallFacts, type InstallHost, thisHost } from './facts.ts';
@@ -70,16 +69,10 @@ const SYSTEM_ROUTE = { suffix: '.', target: { kind: 'system' } } as ShimSettings
 const needsDefaultRoute = ({ routes }: ShimSettings, { options }: CommandIo): boolean =>
   options.yes && !routes.some(({ suffix }) => suffix === '.');
 
-/** With somebody who answers as the shim would, where none runs yet. */
 async function findLoop(host: InstallHost, settings: ShimSettings): Promise<string | undefined> {
   const { servers } = await readOriginalResolvers(host.files, settings);
-  const standIn = await answeringCanary(settings.listen);
-  try {
-    const looping = await loopingResolvers(servers);
-    return looping.length > 0 ? `refused: ${loopReason(looping)}` : undefined;
-  } finally {
-    await standIn.close();
-  }
+  const looping = await loopingOnceStarted(servers, settings.listen);
+  return looping.length > 0 ? `refused: ${loopReason(looping)}` : undefined;
 }
 
 type Performable = Extract<InstallPlan, { ok: true }>;

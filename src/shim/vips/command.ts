@@ -32,14 +32,12 @@ function rowsOf(listener: VipListener, kernel: KernelVips): Row[] {
   });
 }
 
+/** Of a row's fields, in their order. */
 const HEADINGS = ['ADDRESS', 'PORT', 'PROTOCOL', 'DESTINATION', 'ENDPOINTS', 'PACKETS', 'BYTES'];
 
 function tableOf(rows: readonly Row[]): string {
-  const cells = rows.map(({ address, port, protocol, destination, endpoints, packets, bytes }) => [
-    ...[address, String(port), protocol, destination],
-    ...[endpoints.join(', ') || '(refused)', String(packets), String(bytes)],
-  ]);
-  const lines = [HEADINGS, ...cells];
+  const cells = rows.map((row) => ({ ...row, endpoints: row.endpoints.join(', ') || '(refused)' }));
+  const lines = [HEADINGS, ...cells.map((row) => Object.values(row).map(String))];
   const widths = HEADINGS.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)));
   return lines
     .map((line) =>
