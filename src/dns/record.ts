@@ -34,6 +34,17 @@ export type RecordData =
   | { readonly type: 'HINFO'; readonly cpu: string; readonly os: string }
   | { readonly type: 'TXT'; readonly text: readonly string[] };
 
+const TYPE_NUMBERS = {
+  A: RRType.A,
+  AAAA: RRType.AAAA,
+  CNAME: RRType.CNAME,
+  PTR: RRType.PTR,
+  SRV: RRType.SRV,
+  SOA: RRType.SOA,
+  HINFO: RRType.HINFO,
+  TXT: RRType.TXT,
+} as const;
+
 /**
  * Appends the record with its RDLENGTH.
  *
@@ -41,7 +52,7 @@ export type RecordData =
  */
 export function writeRecord(writer: MessageWriter, record: ResourceRecord): void {
   writer.name(record.owner);
-  writer.uint16(RRType[record.type]);
+  writer.uint16(TYPE_NUMBERS[record.type]);
   writer.uint16(RRClass.IN);
   writer.uint32(record.ttl);
   const lengthAt = writer.length;
