@@ -23,9 +23,7 @@ const LONGEST_TTL = 86_400;
 const LARGEST_WEIGHT = 2 ** 32 - 1;
 
 /** What is wrong with a table; thrown and caught in this file only. */
-class Malformed extends Error {
-  override readonly name = 'Malformed';
-}
+class Malformed extends Error {}
 
 /** Checks a value, of which `at` says where it stands. @throws Malformed */
 type Reader<T> = (value: unknown, at: string) => T;
