@@ -6,7 +6,7 @@ import { refuseLoop } from './loop.ts';
 import { applyNft } from './nft-command.ts';
 import { REMOVE_NFT_TABLE } from './nft-ruleset.ts';
 import { ResolverFiles, readZones } from './resolver-files.ts';
-import { isLoopback } from './resolver-plan.ts';
+import { isLoopback, silenceText } from './resolver-plan.ts';
 import { runCommand } from './run-command.ts';
 import { selfCheck } from './self-check.ts';
 
@@ -22,13 +22,7 @@ export const capture: Command = async (settings, io) => {
   const { host, files } = hostOf(settings);
   if (!(await answersSoon(settings))) {
     await files.restore();
-    return failed(
-      io,
-      `no shim answers at ${settings.listen
-        .filter(isLoopback)
-        .map(({ address, port }) => `${address} port ${port}`)
-        .join(' and ')}: DNS is left with the system`,
-    );
+    return failed(io, `${silenceText(settings.listen)}: DNS is left with the system`);
   }
   try {
     const zones = await readZones(host, settings.stateDir);

@@ -16,7 +16,6 @@ import { HostFiles } from './host-files.ts';
 import { refuseLoop } from './loop.ts';
 import { applyNft } from './nft-command.ts';
 import { BEAT_ADDRESS, DISARM_ADDRESS, nftRuleset, REMOVE_NFT_TABLE } from './nft-ruleset.ts';
-import { isLoopback } from './resolver-plan.ts';
 
 const BEAT_MS = 1000;
 /** Users and the owners of port 53 change when services come and go. */
@@ -103,12 +102,12 @@ export class NftCapture implements Capture {
 
   async #arm(): Promise<void> {
     const bridges = [...new Set([...this.#bound.values()].flatMap((bridge) => (bridge ? [bridge.name] : [])))];
-    const {
-      exempt: exemptUids,
-      redirect,
-      ownUid,
-    } = { exempt: this.#exempt, redirect: this.#redirect, ownUid: this.#ownUid };
-    const ruleset = nftRuleset({ ownUid, exemptUids, redirect, bridges: bridges.toSorted() });
+    const ruleset = nftRuleset({
+      ownUid: this.#ownUid,
+      exemptUids: this.#exempt,
+      redirect: this.#redirect,
+      bridges: bridges.toSorted(),
+    });
     const isLoaded = ruleset === this.#loaded;
     if (isLoaded && (await this.#heartbeat.send(BEAT_ADDRESS)) === 'seen') return;
     await applyNft(ruleset);
@@ -153,7 +152,7 @@ function redirectTo(listen: readonly ListenAddress[]): {
   readonly port: number;
   readonly addresses: readonly string[];
 } {
-  const loopback = listen.filter((at) => ['127.0.0.1', '::1'].includes(at.address) && isLoopback(at) && at.port !== 53);
+  const loopback = listen.filter((at) => ['127.0.0.1', '::1'].includes(at.address) && at.port !== 53);
   const [first] = loopback;
   if (first === undefined) {
     throw new CaptureRefusedError(

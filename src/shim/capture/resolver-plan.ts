@@ -39,6 +39,13 @@ const DNS_PORT = 53;
 export const isLoopback = ({ address }: ListenAddress): boolean =>
   isIPv4(address) ? address.startsWith('127.') : address === '::1';
 
+/** What is wrong where no shim answers at any of them. */
+export const silenceText = (listen: readonly ListenAddress[]): string =>
+  `no shim answers at ${listen
+    .filter(isLoopback)
+    .map(({ address, port }) => `${address} port ${port}`)
+    .join(' and ')}`;
+
 /** Which files make this host's programs ask us, by way of the resolver they already ask. */
 export function planResolver(
   { capture, listen }: { readonly capture: CaptureMode; readonly listen: readonly ListenAddress[] },

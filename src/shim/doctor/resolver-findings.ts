@@ -1,17 +1,14 @@
 import { matches } from '../capture/bridges.ts';
 import { loopReason } from '../capture/loop.ts';
-import { isLoopback } from '../capture/resolver-plan.ts';
+import { silenceText } from '../capture/resolver-plan.ts';
 import { type Finding, problem, warning, when } from './finding.ts';
 import type { HostFacts } from './host-facts.ts';
-
-const socketText = ({ address, port }: { readonly address: string; readonly port: number }): string =>
-  `${address} port ${port}`;
 
 export const silence = ({ answers, settings }: HostFacts): readonly Finding[] =>
   when(!answers, () =>
     problem(
       'shim-silent',
-      `no shim answers at ${settings.listen.filter(isLoopback).map(socketText).join(' and ')} over UDP and TCP`,
+      `${silenceText(settings.listen)} over UDP and TCP`,
       'start it ("systemctl start meshdoh-shim") and read why it ended ("journalctl -u meshdoh-shim")',
     ),
   );

@@ -15,7 +15,7 @@ export const uninstall: Command = (settings, io) => uninstallFrom(thisHost(io.se
 /** Any number of times: what is there already is written again. */
 export async function installOn(host: InstallHost, settings: ShimSettings, io: CommandIo): Promise<number> {
   const facts = await collectInstallFacts(host, settings);
-  const plan = planInstall(withDefaultRoute(settings, io), givenOf(settings, io), facts);
+  const plan = planInstall(...withDefaultRoute(settings, io), facts);
   if (!plan.ok) return failed(io, plan.reason);
   if (io.options.dryRun) return printed(io, dryRunText(plan));
   if (!host.isRoot) return failed(io, 'root is needed: it writes the service and the resolver of this host');
@@ -58,16 +58,15 @@ export async function uninstallFrom(host: InstallHost, settings: ShimSettings, i
 }
 
 /** `--yes` asks nothing, and what changes least is the answer. */
-const withDefaultRoute = (settings: ShimSettings, io: CommandIo): ShimSettings =>
-  needsDefaultRoute(settings, io) ? { ...settings, routes: [...settings.routes, SYSTEM_ROUTE] } : settings;
-
-const givenOf = (settings: ShimSettings, io: CommandIo): CommandIo['given'] =>
-  needsDefaultRoute(settings, io) ? [...io.given, { key: 'route', value: '.=system', origin: '--yes' }] : io.given;
+function withDefaultRoute(settings: ShimSettings, { options, given }: CommandIo): [ShimSettings, CommandIo['given']] {
+  if (!options.yes || settings.routes.some(({ suffix }) => suffix === '.')) return [settings, given];
+  return [
+    { ...settings, routes: [...settings.routes, SYSTEM_ROUTE] },
+    [...given, { key: 'route', value: '.=system', origin: '--yes' }],
+  ];
+}
 
 const SYSTEM_ROUTE = { suffix: '.', target: { kind: 'system' } } as ShimSettings['routes'][number];
-
-const needsDefaultRoute = ({ routes }: ShimSettings, { options }: CommandIo): boolean =>
-  options.yes && !routes.some(({ suffix }) => suffix === '.');
 
 async function findLoop(host: InstallHost, settings: ShimSettings): Promise<string | undefined> {
   const { servers } = await readOriginalResolvers(host.files, settings);
