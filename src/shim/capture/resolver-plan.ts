@@ -28,10 +28,13 @@ export type ResolverPlan =
 export const RESOLVED_DROP_IN = '/run/systemd/resolved.conf.d/90-meshdoh-shim.conf';
 export const NETWORK_MANAGER_DROP_IN = '/run/NetworkManager/conf.d/90-meshdoh-shim.conf';
 
-/** What makes a service read its file again. Not waited for: a job that we are part of may be in its way. */
+/** Not waited for: a job that we are part of may be in its way. */
+const reloadOf = (unit: string): readonly string[] => ['systemctl', '--no-block', 'try-reload-or-restart', unit];
+
+/** What makes a service read its file again. */
 export const RELOAD_OF: Readonly<Record<string, readonly string[]>> = {
-  [RESOLVED_DROP_IN]: ['systemctl', '--no-block', 'try-reload-or-restart', 'systemd-resolved.service'],
-  [NETWORK_MANAGER_DROP_IN]: ['systemctl', '--no-block', 'try-reload-or-restart', 'NetworkManager.service'],
+  [RESOLVED_DROP_IN]: reloadOf('systemd-resolved.service'),
+  [NETWORK_MANAGER_DROP_IN]: reloadOf('NetworkManager.service'),
 };
 
 const DNS_PORT = 53;

@@ -61,10 +61,8 @@ async function collectResolved(host: HostFiles): Promise<ResolvedFacts | undefin
 }
 
 async function collectRoutes(): Promise<HostFacts['routes']> {
-  const [v4, v6] = await Promise.all([
-    output('ip', '-json', 'route', 'show'),
-    output('ip', '-json', '-6', 'route', 'show'),
-  ]);
+  const shown = (family: '-4' | '-6') => output('ip', '-json', family, 'route', 'show');
+  const [v4, v6] = await Promise.all([shown('-4'), shown('-6')]);
   return [...parseRoutes(v4, 32), ...parseRoutes(v6, 128)];
 }
 

@@ -1,7 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import { dnsSockets } from '../capture/exempt-users.ts';
 import { HostFiles } from '../capture/host-files.ts';
-import { applyNft } from '../capture/nft-command.ts';
+import { applyNft, PATH } from '../capture/nft-command.ts';
 import { REMOVE_NFT_TABLE } from '../capture/nft-ruleset.ts';
 import { ResolverFiles, type RunCommand } from '../capture/resolver-files.ts';
 import { runCommand } from '../capture/run-command.ts';
@@ -36,12 +36,10 @@ async function removeRules(stateDir: string): Promise<void> {
   await removeVipForwarding(stateDir).catch(() => undefined);
 }
 
-const NFT_PATHS = ['/usr/sbin/nft', '/sbin/nft', '/usr/bin/nft', '/usr/local/sbin/nft'];
-
 export async function collectInstallFacts(host: InstallHost, settings: ShimSettings): Promise<InstallFacts> {
   const { files, node, script, settingsFile } = host;
   const passwd = (await files.read('/etc/passwd')) ?? '';
-  const nft = await Promise.all(NFT_PATHS.map((path) => files.exists(path)));
+  const nft = await Promise.all(PATH.split(':').map((folder) => files.exists(`${folder}/nft`)));
   return {
     resolver: await new ResolverFiles(settings, { host: files, run: host.run }).facts(),
     takenAddresses: takenAddresses((await files.read('/proc/net/udp')) ?? ''),
