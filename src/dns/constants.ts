@@ -100,25 +100,26 @@ export const EdeCode = {
   invalidData: 24,
 } as const;
 
-const TYPE_NAMES: ReadonlyMap<number, string> = new Map(Object.entries(RRType).map(([name, type]) => [type, name]));
-const TYPES: ReadonlyMap<string, number> = new Map(Object.entries(RRType));
+const namesByNumber = (numbers: Readonly<Record<string, number>>): ReadonlyMap<number, string> =>
+  new Map(Object.entries(numbers).map(([name, number]) => [number, name]));
+
+/** Marked, as all that reads the table as a whole: a bundle without it then needs none of the types it does not name. */
+const TYPE_NAMES = /* @__PURE__ */ namesByNumber(RRType);
 
 /** `A`, or `TYPE123` for a type without a mnemonic here (RFC 3597 section 5). */
 export const typeName = (type: number): string => TYPE_NAMES.get(type) ?? `TYPE${type}`;
 
 /** Reads `A`, `TYPE1` (RFC 3597 section 5) or `1`, in any case; undefined when it is none of them. */
 export function parseType(text: string): number | undefined {
-  const known = TYPES.get(text.toUpperCase());
-  if (known !== undefined) return known;
+  const name = text.toUpperCase();
+  if (Object.hasOwn(RRType, name)) return RRType[name as keyof typeof RRType];
   const [, digits] = /^(?:type)?([0-9]{1,5})$/i.exec(text) ?? [];
   if (digits === undefined) return undefined;
   const type = Number(digits);
   return type <= 0xffff ? type : undefined;
 }
 
-const RCODE_NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(Rcode).map(([name, rcode]) => [rcode, name.toUpperCase()]),
-);
+const RCODE_NAMES = /* @__PURE__ */ namesByNumber(Rcode);
 
 /** `NOERROR`, `NXDOMAIN`, …, or `RCODE123`. */
-export const rcodeName = (rcode: number): string => RCODE_NAMES.get(rcode) ?? `RCODE${rcode}`;
+export const rcodeName = (rcode: number): string => RCODE_NAMES.get(rcode)?.toUpperCase() ?? `RCODE${rcode}`;

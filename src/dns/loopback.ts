@@ -1,7 +1,4 @@
-import ipaddr from 'ipaddr.js';
+import { isIpWithin, LOOPBACK } from './ip-address.ts';
 
 /** Whether only this machine reaches `host`: an address without brackets, or a name (RFC 6761 section 6.3). */
-export function isLoopback(host: string): boolean {
-  if (!ipaddr.isValid(host)) return host.toLowerCase() === 'localhost';
-  return ipaddr.process(host).range() === 'loopback';
-}
+export const isLoopback = (host: string): boolean => isIpWithin(host, LOOPBACK) || host.toLowerCase() === 'localhost';

@@ -1,13 +1,13 @@
-import ipaddr from 'ipaddr.js';
 import { RRType } from './constants.ts';
+import { ipText } from './ip-address.ts';
 import { readName } from './name.ts';
 import { uint16, uint32 } from './octets.ts';
-import type { RecordAt } from './walk.ts';
+import { addressIn, type RecordAt } from './walk.ts';
 
 /** Addresses in the form of RFC 5952; undefined for other types, and where the length is not that of the type. */
-export function addressText(wire: Buffer, { type, rdataOffset, rdataLength, end }: RecordAt): string | undefined {
-  const isAddress = (type === RRType.A && rdataLength === 4) || (type === RRType.AAAA && rdataLength === 16);
-  return isAddress ? ipaddr.fromByteArray([...wire.subarray(rdataOffset, end)]).toString() : undefined;
+export function addressText(wire: Buffer, record: RecordAt): string | undefined {
+  const address = addressIn(wire, record);
+  return address && ipText(address);
 }
 
 interface NameLayout {

@@ -1,6 +1,5 @@
-import { isIPv4, isIPv6 } from 'node:net';
-import ipaddr from 'ipaddr.js';
 import { RRClass, RRType } from './constants.ts';
+import { parseIp } from './ip-address.ts';
 import type { MessageWriter } from './message-writer.ts';
 import type { DomainName } from './name.ts';
 
@@ -35,6 +34,17 @@ export type RecordData =
   | { readonly type: 'HINFO'; readonly cpu: string; readonly os: string }
   | { readonly type: 'TXT'; readonly text: readonly string[] };
 
+const TYPE_NUMBERS = {
+  A: RRType.A,
+  AAAA: RRType.AAAA,
+  CNAME: RRType.CNAME,
+  PTR: RRType.PTR,
+  SRV: RRType.SRV,
+  SOA: RRType.SOA,
+  HINFO: RRType.HINFO,
+  TXT: RRType.TXT,
+} as const;
+
 /**
  * Appends the record with its RDLENGTH.
  *
@@ -42,7 +52,7 @@ export type RecordData =
  */
 export function writeRecord(writer: MessageWriter, record: ResourceRecord): void {
   writer.name(record.owner);
-  writer.uint16(RRType[record.type]);
+  writer.uint16(TYPE_NUMBERS[record.type]);
   writer.uint16(RRClass.IN);
   writer.uint32(record.ttl);
   const lengthAt = writer.length;
@@ -80,11 +90,7 @@ function writeData(writer: MessageWriter, data: RecordData): void {
 }
 
 function writeAddress(writer: MessageWriter, type: 'A' | 'AAAA', address: string): void {
-  if (type === 'A' && isIPv4(address)) {
-    for (const octet of address.split('.')) writer.uint8(Number(octet));
-  } else if (type === 'AAAA' && isIPv6(address)) {
-    writer.octets(ipaddr.IPv6.parse(address).toByteArray());
-  } else {
-    throw new RangeError(`not an address for ${type}: ${address}`);
-  }
+  const octets = parseIp(address);
+  if (octets?.length !== (type === 'A' ? 4 : 16)) throw new RangeError(`not an address for ${type}: ${address}`);
+  writer.octets(octets);
 }

@@ -1,5 +1,5 @@
-import ipaddr from 'ipaddr.js';
 import { RRType } from './constants.ts';
+import { ipText } from './ip-address.ts';
 import { readName } from './name.ts';
 import { uint8, uint16 } from './octets.ts';
 import { quoted } from './rdata-text.ts';
@@ -85,7 +85,7 @@ function protocolsText(value: Buffer): string | undefined {
 function addressesText(value: Buffer, octets: 4 | 16): string | undefined {
   if (value.length === 0 || value.length % octets !== 0) return undefined;
   const addresses = Array.from({ length: value.length / octets }, (_, index) =>
-    ipaddr.fromByteArray([...value.subarray(index * octets, (index + 1) * octets)]).toString(),
+    ipText(value.subarray(index * octets, (index + 1) * octets)),
   );
   return addresses.join(',');
 }

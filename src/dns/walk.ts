@@ -1,4 +1,5 @@
 import { Rcode, RRType } from './constants.ts';
+import type { IpAddress } from './ip-address.ts';
 import { endOfName } from './name.ts';
 import { uint8, uint16, uint32 } from './octets.ts';
 import { EdnsOption, HEADER_OCTETS, OPTION_HEADER_OCTETS, type Question, RR_FIXED_OCTETS } from './query.ts';
@@ -77,6 +78,14 @@ function recordAt(wire: Uint8Array, offset: number, section: Section): RecordAt 
   };
 }
 
+/** An A or AAAA record of the length that its type has. */
+export const isAddress = ({ type, rdataLength }: RecordAt): boolean =>
+  (type === RRType.A && rdataLength === 4) || (type === RRType.AAAA && rdataLength === 16);
+
+/** What such a record says; undefined for others. */
+export const addressIn = (wire: Uint8Array, record: RecordAt): IpAddress | undefined =>
+  isAddress(record) ? wire.subarray(record.rdataOffset, record.end) : undefined;
+
 /** The four bits of the header; the upper bits of an extended rcode are in the OPT. */
 export const rcodeOf = (wire: Uint8Array): number => uint8(wire, 3) & 0x0f;
 
@@ -111,7 +120,7 @@ export function negativeSeconds(wire: Uint8Array, soa: RecordAt): number {
 }
 
 /** Whether `response` is a response with this one question; ASCII case does not count in its name (RFC 4343). */
-export function sameQuestion(response: Uint8Array, { wire }: Question): boolean {
+export function sameQuestion(response: Uint8Array, { wire }: Pick<Question, 'wire'>): boolean {
   const nameLength = wire.length - 4;
   if (response.length < HEADER_OCTETS + wire.length) return false;
   if ((uint8(response, 2) & 0x80) === 0 || uint16(response, 4) !== 1) return false;

@@ -9,23 +9,23 @@ const SOURCES: readonly AnswerSource[] = ['registry', 'special', 'forwarded', 'c
 const CACHE = SOURCES.indexOf('cache');
 const ERROR = SOURCES.indexOf('error');
 
-const TYPES = new QueryTypes([
-  RRType.A,
-  RRType.AAAA,
-  RRType.ANY,
-  RRType.CAA,
-  RRType.CNAME,
-  RRType.DNSKEY,
-  RRType.DS,
-  RRType.HTTPS,
-  RRType.MX,
-  RRType.NS,
-  RRType.PTR,
-  RRType.SOA,
-  RRType.SRV,
-  RRType.SVCB,
-  RRType.TXT,
-]);
+const TYPES = new QueryTypes({
+  A: RRType.A,
+  AAAA: RRType.AAAA,
+  ANY: RRType.ANY,
+  CAA: RRType.CAA,
+  CNAME: RRType.CNAME,
+  DNSKEY: RRType.DNSKEY,
+  DS: RRType.DS,
+  HTTPS: RRType.HTTPS,
+  MX: RRType.MX,
+  NS: RRType.NS,
+  PTR: RRType.PTR,
+  SOA: RRType.SOA,
+  SRV: RRType.SRV,
+  SVCB: RRType.SVCB,
+  TXT: RRType.TXT,
+});
 
 /** Those of the header, and BADVERS, which an OPT completes (RFC 6891 section 6.1.3). */
 const RCODE_COUNT = 17;

@@ -1,4 +1,4 @@
-import ipaddr from 'ipaddr.js';
+import { ipText, isWithin, parsePrefix } from '../dns/ip-address.ts';
 import { type DomainName, labelsOf, parseName } from '../dns/name.ts';
 
 /** Where a name lies in the reverse zone of a VIP prefix. */
@@ -48,22 +48,23 @@ export function isReverseName(qname: DomainName): boolean {
   return top === 'arpa' && (tree === 'in-addr' || tree === 'ip6');
 }
 
-function octetsOf(tree: Tree, labels: readonly string[]): number[] | undefined {
+function octetsOf(tree: Tree, labels: readonly string[]): Uint8Array | undefined {
   const octets = Array.from({ length: (tree.labels * tree.bits) / 8 }, (_, index) => tree.octet(labels, index));
-  return octets.includes(undefined) ? undefined : (octets as number[]);
+  return octets.includes(undefined) ? undefined : Uint8Array.from(octets as number[]);
 }
 
 /** Where `qname` lies below the reverse zone of `prefix` (a CIDR), or undefined when it lies elsewhere. */
 export function placeInReverseZone(qname: DomainName, prefix: string): ReversePlace | undefined {
-  const [base, prefixBits] = ipaddr.parseCIDR(prefix);
-  const tree = base.kind() === 'ipv4' ? IPV4 : IPV6;
+  const range = parsePrefix(prefix);
+  if (range === undefined) return undefined;
+  const tree = range.base.length === 4 ? IPV4 : IPV6;
   const all = labelsOf(qname);
   if (all.at(-2) !== tree.suffix[0] || all.at(-1) !== tree.suffix[1]) return undefined;
   const labels = all.slice(0, -2).reverse();
-  const zoneLabels = Math.ceil(prefixBits / tree.bits);
+  const zoneLabels = Math.ceil(range.bits / tree.bits);
   if (labels.length < zoneLabels) return undefined;
   const octets = octetsOf(tree, labels.slice(0, zoneLabels));
-  if (!octets || !ipaddr.fromByteArray(octets).match(base as ipaddr.IPv4 & ipaddr.IPv6, prefixBits)) return undefined;
+  if (!octets || !isWithin(octets, range)) return undefined;
   const zone = parseName([...labels.slice(0, zoneLabels).reverse(), ...tree.suffix].join('.'));
   return zone && placeInZone(tree, labels, zone);
 }
@@ -72,5 +73,5 @@ function placeInZone(tree: Tree, labels: readonly string[], zone: DomainName): R
   const octets = labels.length <= tree.labels ? octetsOf(tree, labels) : undefined;
   if (!octets) return { kind: 'nothing', zone };
   if (labels.length < tree.labels) return { kind: 'above', zone };
-  return { kind: 'address', address: ipaddr.fromByteArray(octets).toString(), zone };
+  return { kind: 'address', address: ipText(octets), zone };
 }

@@ -1,4 +1,5 @@
-import ipaddr from 'ipaddr.js';
+import { isIPv4, isIPv6 } from 'node:net';
+import { ipText, parseUnmappedIp } from '../dns/ip-address.ts';
 import { parseName } from '../dns/name.ts';
 import { type Reader, read, refuse } from './reading.ts';
 
@@ -24,10 +25,16 @@ export const listenAddress: Reader<ListenAddress> = (value) => {
 };
 
 function hostOf(ipv6: string | undefined, host: string | undefined): string | undefined {
-  if (ipv6 !== undefined) return ipaddr.IPv6.isValid(ipv6) ? ipaddr.process(ipv6).toString() : undefined;
+  if (ipv6 !== undefined) return ipv6Host(ipv6);
   if (host === undefined || host === '') return LOOPBACK;
-  if (/^[0-9.]+$/.test(host)) return ipaddr.IPv4.isValidFourPartDecimal(host) ? host : undefined;
+  if (/^[0-9.]+$/.test(host)) return isIPv4(host) ? host : undefined;
   return parseName(host) === undefined ? undefined : host;
+}
+
+function ipv6Host(text: string): string | undefined {
+  const ip = isIPv6(text) ? parseUnmappedIp(text) : undefined;
+  const zone = /%.*/.exec(text)?.[0] ?? '';
+  return ip && ipText(ip) + zone;
 }
 
 export const listenText = ({ host, port }: ListenAddress): string =>

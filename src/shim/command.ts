@@ -24,9 +24,21 @@ export interface CommandOptions {
   readonly yes: boolean;
 }
 
+/** For a command that ends well: what it says, and its exit code. */
+export function printed({ stdout }: CommandIo, text: string): number {
+  stdout.write(`${text}\n`);
+  return 0;
+}
+
+/** For a command that cannot do what it is for: why, and its exit code. */
+export function failed({ stderr }: CommandIo, reason: string): number {
+  stderr.write(`meshdoh-shim: ${reason}\n`);
+  return 1;
+}
+
 /** To a command that can do nothing without an endpoint. */
 export const endpointMissing = ({ settingsFile }: CommandIo): string =>
-  `meshdoh-shim: "endpoint" is missing: give it in ${settingsFile} or as --endpoint URL\n`;
+  `"endpoint" is missing: give it in ${settingsFile} or as --endpoint URL`;
 
 /** One sub-command; resolves to the exit code. */
 export type Command = (settings: ShimSettings, io: CommandIo) => Promise<number>;

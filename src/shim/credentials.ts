@@ -1,6 +1,7 @@
 import type { Authorize } from '../forward/upstream.ts';
 import { InstanceMetadata, RoleCredentials, regionOf, signWith } from './iam.ts';
 import type { Log } from './log.ts';
+import { messageOf } from './message-of.ts';
 import type { ShimSettings } from './settings.ts';
 import { TokenFile } from './token-file.ts';
 
@@ -13,8 +14,6 @@ export interface Credentials {
 }
 
 const NONE: Credentials = { authorize: undefined, refresh: () => Promise.resolve(), close: () => undefined };
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** `metadataEndpoint`: instead of the instance metadata service. @throws ShimTokenError where there is no usable token. */
 export function openCredentials(
@@ -31,15 +30,20 @@ export function openCredentials(
 
 async function openToken(path: string, where: 'path' | 'header', log: Log): Promise<Credentials> {
   const file = await TokenFile.open(path, (error) => log.warn(`${messageOf(error)}; the last good token stays in use`));
-  const authorize: Authorize =
-    where === 'header'
-      ? () => ({ headers: { authorization: `Bearer ${file.token}` } })
-      : ({ url }) => ({ path: withToken(url, file.token) });
-  return { authorize, refresh: () => file.refresh(), close: () => file.close() };
+  return {
+    authorize: withToken(() => file.token, where),
+    refresh: () => file.refresh(),
+    close: () => file.close(),
+  };
 }
 
+export const withToken = (token: () => string, where: 'path' | 'header'): Authorize =>
+  where === 'header'
+    ? () => ({ headers: { authorization: `Bearer ${token()}` } })
+    : ({ url }) => ({ path: pathWith(url, token()) });
+
 /** Before the part that the mesh knows; what stands further in front (a stage of API Gateway) is not its. */
-const withToken = ({ pathname, search }: URL, token: string): string =>
+const pathWith = ({ pathname, search }: URL, token: string): string =>
   pathname.replace(/\/(?:v1\/table|[^/]*)$/, (last) => `/${token}${last}`) + search;
 
 /** Where everybody's endpoints are unless they say otherwise. */

@@ -38,9 +38,9 @@ export class DnsClient implements UpstreamClient {
     attempt.carrier = { onGivenUp: () => givingUp.abort() };
     const ends = AbortSignal.any([givingUp.signal, this.#closing.signal]);
     const query = inClear(outgoing, question, randomInt(0x1_0000));
-    const overUdp = await this.#ask(askUdp, query, question, ends);
+    const overUdp = await replyWithin(askUdp, this.#server, query, question, ends);
     const isCut = 'wire' in overUdp && (uint8(overUdp.wire, 2) & TC) !== 0;
-    const reply = isCut ? await this.#ask(askTcp, query, question, ends) : overUdp;
+    const reply = isCut ? await replyWithin(askTcp, this.#server, query, question, ends) : overUdp;
     attempt.carrier = undefined;
     if ('wire' in reply) return judgeResponse(reply.wire, question, 0);
     return { ok: false, kind: ends.aborted ? 'timeout' : 'transport', message: reply.failed };
@@ -49,22 +49,31 @@ export class DnsClient implements UpstreamClient {
   close(): void {
     this.#closing.abort();
   }
-
-  async #ask(ask: Ask, query: Buffer, question: Question, signal: AbortSignal): Promise<Reply> {
-    const ending = new AbortController();
-    const reply = await untilAborted(ask(this.#server, query, question, ending.signal), signal);
-    ending.abort();
-    return reply ?? { failed: 'no answer in time' };
-  }
 }
 
-/** Resolves to the first response to the query; never rejects. Aborting closes its socket. */
-type Ask = (server: SocketAddress, query: Buffer, question: Question, signal: AbortSignal) => Promise<Reply>;
+/** Or that there was none before `signal` aborted; no socket is left behind. Never rejects. */
+export async function replyWithin(
+  ask: Ask,
+  server: SocketAddress,
+  query: Buffer,
+  question: AskedFor,
+  signal: AbortSignal,
+): Promise<Reply> {
+  const ending = new AbortController();
+  const reply = await untilAborted(ask(server, query, question, ending.signal), signal);
+  ending.abort();
+  return reply ?? { failed: 'no answer in time' };
+}
 
-const answers = (wire: Buffer, query: Buffer, question: Question): boolean =>
+type AskedFor = Pick<Question, 'wire'>;
+
+/** Resolves to the first response to the query; never rejects. Aborting closes its socket. */
+export type Ask = (server: SocketAddress, query: Buffer, question: AskedFor, signal: AbortSignal) => Promise<Reply>;
+
+const answers = (wire: Buffer, query: Buffer, question: AskedFor): boolean =>
   uint16(wire, 0) === uint16(query, 0) && sameQuestion(wire, question);
 
-const askUdp: Ask = ({ address, port }, query, question, signal) => {
+export const askUdp: Ask = ({ address, port }, query, question, signal) => {
   const { promise, resolve } = Promise.withResolvers<Reply>();
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
   let timer: NodeJS.Timeout | undefined;
@@ -88,7 +97,7 @@ const askUdp: Ask = ({ address, port }, query, question, signal) => {
   return promise;
 };
 
-const askTcp: Ask = ({ address: host, port }, query, question, signal) => {
+export const askTcp: Ask = ({ address: host, port }, query, question, signal) => {
   const { promise, resolve } = Promise.withResolvers<Reply>();
   const frames = new FrameReader(MAX_MESSAGE_OCTETS);
   const socket = connect({ host, port, noDelay: true }, () => socket.write(framed(query)));

@@ -1,7 +1,7 @@
-import http from 'node:http';
 import { buffer } from 'node:stream/consumers';
-import aws4 from 'aws4';
-import type { Authorize, OutgoingRequest } from '../forward/upstream.ts';
+import type { Authorize } from '../forward/upstream.ts';
+import { requestOnce } from './http-request.ts';
+import { signatureV4 } from './signature-v4.ts';
 
 /** Of a role, for some hours. */
 export interface AwsCredentials {
@@ -69,10 +69,7 @@ export class InstanceMetadata {
 }
 
 async function fetchText(url: string, method: string, headers: Readonly<Record<string, string>>): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
-  http.request(url, { method, headers, signal, agent: false }, resolve).on('error', reject).end();
-  const response = await promise;
+  const response = await requestOnce(new URL(url), { method, headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
   if (Number(response.headers['content-length']) > MOST_OCTETS) response.destroy(new Error('too long an answer'));
   const body = await buffer(response);
   if (response.statusCode !== 200) throw new Error(`HTTP status ${response.statusCode}`);
@@ -163,15 +160,8 @@ export const regionOf = (host: string): string | undefined => AWS_HOST.exec(host
 
 /** Signs each request (SigV4); `credentials` are asked for every one. */
 export function signWith(credentials: () => AwsCredentials, region: string): Authorize {
-  return ({ method, url, headers, body }: OutgoingRequest) => {
-    const service = AWS_HOST.exec(url.hostname)?.groups?.service === 'lambda-url' ? 'lambda' : 'execute-api';
-    const path = url.pathname + url.search;
-    const request = { service, region, method, host: url.host, path, headers: { ...headers }, body };
-    const { headers: signed = {} } = aws4.sign(body.length > 0 ? request : { ...request, body: '' }, credentials());
-    const added = ['Authorization', 'X-Amz-Date', 'X-Amz-Security-Token'].flatMap((name) => {
-      const value = (signed as Readonly<Record<string, unknown>>)[name];
-      return typeof value === 'string' ? [[name.toLowerCase(), value]] : [];
-    });
-    return { headers: Object.fromEntries(added) };
+  return (request) => {
+    const service = AWS_HOST.exec(request.url.hostname)?.groups?.service === 'lambda-url' ? 'lambda' : 'execute-api';
+    return { headers: signatureV4(request, { region, service }, credentials(), new Date()) };
   };
 }

@@ -1,5 +1,6 @@
 import type { Exchange, Listener } from './listener.ts';
 import type { Log } from './log.ts';
+import { messageOf } from './message-of.ts';
 import { type SocketAddress, socketText } from './socket-address.ts';
 import { listenTcp } from './tcp-listener.ts';
 import { listenUdp, type UdpListener } from './udp-listener.ts';
@@ -72,7 +73,7 @@ export class Listeners {
       const code = (error as NodeJS.ErrnoException).code ?? '';
       if (at.address === '::1' && NO_IPV6.has(code))
         return this.#log.info(`not listening at ${text}: ${REASONS[code]}`);
-      const reason = REASONS[code] ?? (error instanceof Error ? error.message : String(error));
+      const reason = REASONS[code] ?? messageOf(error);
       throw new ShimListenError(`cannot listen at ${text}: ${reason}`, { cause: error });
     }
   }

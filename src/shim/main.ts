@@ -2,44 +2,30 @@ import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { keepObjectsYoung } from '../young-objects.ts';
+import { capture, release } from './capture/command.ts';
 import type { Command, CommandIo, CommandOptions } from './command.ts';
+import { doctor, status } from './doctor/command.ts';
+import { install, uninstall } from './install/command.ts';
+import { messageOf } from './message-of.ts';
 import { run } from './run.ts';
 import { readShimSettings, SETTINGS_FILE, SHIM_FLAGS } from './settings.ts';
 import { SHIM_KEYS, type ShimKey } from './settings-keys.ts';
+import { listeners } from './vips/command.ts';
 
 interface Entry {
   readonly summary: string;
-  /** Loaded when it is asked for: `run` starts without the others. */
-  readonly load: () => Promise<Command>;
+  readonly command: Command;
 }
 
 const COMMANDS: Readonly<Record<string, Entry>> = {
-  run: { summary: 'answer DNS until told to stop', load: async () => run },
-  install: { summary: 'make this host ask the shim', load: async () => (await import('./install/command.ts')).install },
-  uninstall: {
-    summary: 'put everything back as it was',
-    load: async () => (await import('./install/command.ts')).uninstall,
-  },
-  status: {
-    summary: 'say whether names of this host come here, and are answered',
-    load: async () => (await import('./doctor/command.ts')).status,
-  },
-  doctor: {
-    summary: 'find what is in the way, and say what to do',
-    load: async () => (await import('./doctor/command.ts')).doctor,
-  },
-  capture: {
-    summary: "as root, point this host's resolver at the running shim",
-    load: async () => (await import('./capture/command.ts')).capture,
-  },
-  release: {
-    summary: 'as root, give DNS back to the system',
-    load: async () => (await import('./capture/command.ts')).release,
-  },
-  listeners: {
-    summary: 'list virtual IPs, their ports and where they lead',
-    load: async () => (await import('./vips/command.ts')).listeners,
-  },
+  run: { summary: 'answer DNS until told to stop', command: run },
+  install: { summary: 'make this host ask the shim', command: install },
+  uninstall: { summary: 'put everything back as it was', command: uninstall },
+  status: { summary: 'say whether names of this host come here, and are answered', command: status },
+  doctor: { summary: 'find what is in the way, and say what to do', command: doctor },
+  capture: { summary: "as root, point this host's resolver at the running shim", command: capture },
+  release: { summary: 'as root, give DNS back to the system', command: release },
+  listeners: { summary: 'list virtual IPs, their ports and where they lead', command: listeners },
 };
 
 class UsageError extends Error {
@@ -74,8 +60,7 @@ async function main(argv: readonly string[]): Promise<number> {
     throw new UsageError(`unknown: ${[entry ? rest[0] : name]}; known are ${Object.keys(COMMANDS).join(', ')}`);
   }
   const io = processIo(values);
-  const command = await entry.load();
-  return command(io.readSettings(), io);
+  return entry.command(io.readSettings(), io);
 }
 
 type Parsed = Readonly<Record<string, unknown>>;
@@ -84,7 +69,7 @@ function parsed(argv: readonly string[]): { values: Parsed; positionals: readonl
   try {
     return parseArgs({ args: [...argv], options: { ...SHIM_FLAGS, ...OPTIONS }, allowPositionals: true });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
+    throw new UsageError(messageOf(error), { cause: error });
   }
 }
 
@@ -123,7 +108,7 @@ function settingsText(name: string, isRequired: boolean): { name: string; text: 
   try {
     return { name, text: readFileSync(name, 'utf8') };
   } catch (error) {
-    throw new UsageError(`cannot read ${name}: ${error instanceof Error ? error.message : error}`, { cause: error });
+    throw new UsageError(`cannot read ${name}: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -8,20 +8,20 @@ import type { Resolution } from '../resolve/resolver.ts';
 const SOURCES = ['cache', 'stale', 'table', 'doh', 'system', 'route', 'special', 'error'] as const;
 export type ShimSource = (typeof SOURCES)[number];
 
-const TYPES = new QueryTypes([
-  RRType.A,
-  RRType.AAAA,
-  RRType.CNAME,
-  RRType.DNSKEY,
-  RRType.DS,
-  RRType.HTTPS,
-  RRType.MX,
-  RRType.NS,
-  RRType.PTR,
-  RRType.SOA,
-  RRType.SRV,
-  RRType.TXT,
-]);
+const TYPES = new QueryTypes({
+  A: RRType.A,
+  AAAA: RRType.AAAA,
+  CNAME: RRType.CNAME,
+  DNSKEY: RRType.DNSKEY,
+  DS: RRType.DS,
+  HTTPS: RRType.HTTPS,
+  MX: RRType.MX,
+  NS: RRType.NS,
+  PTR: RRType.PTR,
+  SOA: RRType.SOA,
+  SRV: RRType.SRV,
+  TXT: RRType.TXT,
+});
 const RCODE_COUNT = 16;
 
 /** Upper bounds of the time that answers took which were not in the cache, in seconds. */
@@ -57,16 +57,6 @@ export class ShimMetrics implements QueryObserver {
 
   malformed(): void {
     this.#malformed++;
-  }
-
-  /** Queries answered so far, by source. */
-  get bySource(): Readonly<Record<ShimSource, number>> {
-    const size = RCODE_COUNT * TYPES.count;
-    const sums = SOURCES.map((source, index) => [
-      source,
-      sumOf(this.#answers.subarray(index * size, (index + 1) * size)),
-    ]);
-    return Object.fromEntries(sums) as Record<ShimSource, number>;
   }
 
   /** In the text format of Prometheus. */

@@ -1,23 +1,22 @@
 import { type Capture, createCapture } from './capture/capture.ts';
 import { HostFiles } from './capture/host-files.ts';
 import { readOriginalResolvers } from './capture/original-resolvers.ts';
-import { type Command, type CommandIo, endpointMissing } from './command.ts';
+import { type Command, type CommandIo, endpointMissing, failed } from './command.ts';
 import { createLog, type Log } from './log.ts';
+import { messageOf } from './message-of.ts';
 import type { ShimSettings } from './settings.ts';
 import { Shim } from './shim.ts';
 import { addressWithPort, socketText } from './socket-address.ts';
 import type { OriginalServers } from './system-resolvers.ts';
 import { type ServiceManager, serviceManager } from './systemd-notify.ts';
 import type { OpenVipCarrier } from './vip-carrier.ts';
+import { createVipForwarding, vipsUnavailable } from './vips/create-vip-forwarding.ts';
 
 const DNS_PORT = 53;
 
 /** Answers DNS until told to stop (SIGTERM, SIGINT); SIGHUP reads the settings again. */
 export const run: Command = async (settings, io) => {
-  if (settings.endpoints.length === 0) {
-    io.stderr.write(endpointMissing(io));
-    return 1;
-  }
+  if (settings.endpoints.length === 0) return failed(io, endpointMissing(io));
   const log = createLog(settings.log, (line) => io.stderr.write(`${line}\n`));
   const manager = serviceManager(io.environment, process.pid);
   const stopped = untilStopped();
@@ -54,7 +53,6 @@ class ShimVipsError extends Error {
 }
 
 const openVips: OpenVipCarrier = async ({ vips, stateDir }, { askOutside, log }) => {
-  const { createVipForwarding, vipsUnavailable } = await import('./vips/create-vip-forwarding.ts');
   const reason = await vipsUnavailable();
   if (reason === undefined) return createVipForwarding({ stateDir, askOutside, log: (line) => log.info(line) });
   if (vips === 'nft') throw new ShimVipsError(`virtual IPs cannot be carried here ("vips" is "nft"): ${reason}`);
@@ -115,7 +113,7 @@ function reloadOnHangup(shim: Shim, first: ShimSettings, io: CommandIo, log: Log
       log.info('settings read again');
       if (fixed.length > 0) log.warn(`in effect after a restart only: ${fixed.join(', ')}`);
     } catch (error) {
-      log.warn(`settings not taken over: ${error instanceof Error ? error.message : error}`);
+      log.warn(`settings not taken over: ${messageOf(error)}`);
     }
   };
   const onHangup = () => {

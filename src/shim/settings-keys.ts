@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import ipaddr from 'ipaddr.js';
+import { isIpWithin, LOOPBACK, UNSPECIFIED } from '../dns/ip-address.ts';
 import { duration } from '../settings/duration.ts';
 import { oneOf, type Reader, read, refuse, refuseBecause, text, wholeNumber } from '../settings/reading.ts';
 import { endpointUrl, type Route, route } from './route.ts';
@@ -41,7 +41,7 @@ const interfaceName = text(/^[^\s/]{1,15}$/, 'the name of a network interface, s
 /** UDP would answer from the wrong address. */
 const listenAddress: Reader<SocketAddress> = (value) => {
   const reading = socketAddress(value);
-  if (!reading.ok || ipaddr.process(reading.value.address).range() !== 'unspecified') return reading;
+  if (!reading.ok || !isIpWithin(reading.value.address, UNSPECIFIED)) return reading;
   return refuseBecause(value, 'replies from the wildcard leave from the wrong address; name each address');
 };
 
@@ -50,8 +50,8 @@ const metricsAddress: Reader<SocketAddress | undefined> = (value) => {
   if (value === 'off') return read(undefined);
   const reading = socketAddress(value);
   if (!reading.ok) return refuse(value, '"off", or ADDRESS:PORT on loopback, such as "127.0.0.1:15054"');
-  const isLoopback = ipaddr.process(reading.value.address).range() === 'loopback';
-  return isLoopback ? reading : refuse(value, 'an address of loopback: everybody who reaches it may read it');
+  if (isIpWithin(reading.value.address, LOOPBACK)) return reading;
+  return refuse(value, 'an address of loopback: everybody who reaches it may read it');
 };
 
 const ipAddress: Reader<string> = (value) =>
@@ -74,6 +74,12 @@ interface KeyEntry<K extends ShimKey> {
   readonly help: string;
 }
 
+/** One of a few words. */
+const choice = <const T extends readonly string[]>(...words: T) => ({
+  reader: oneOf(...words) as Reader<T[number]>,
+  placeholder: words.join('|'),
+});
+
 const HOUR_MS = 3_600_000;
 
 export const SHIM_KEYS: { readonly [K in ShimKey]: KeyEntry<K> } = {
@@ -92,8 +98,8 @@ export const SHIM_KEYS: { readonly [K in ShimKey]: KeyEntry<K> } = {
   bootstrap: { reader: ipAddress, repeatable: true, placeholder: 'ADDRESS', help: "address of the endpoint's host" },
   'ca-file': { reader: absolutePath, placeholder: 'FILE', help: "authorities to trust instead of the system's, PEM" },
   'token-file': { reader: absolutePath, placeholder: 'FILE', help: 'file with the client token, mode 0600' },
-  'token-in': { reader: oneOf('path', 'header'), placeholder: 'path|header', help: 'where the token is sent' },
-  auth: { reader: oneOf('none', 'token', 'iam'), placeholder: 'none|token|iam', help: 'how the endpoint knows us' },
+  'token-in': { ...choice('path', 'header'), help: 'where the token is sent' },
+  auth: { ...choice('none', 'token', 'iam'), help: 'how the endpoint knows us' },
   region: {
     reader: text(/^[a-z0-9-]{1,32}$/, 'an AWS region, such as "eu-central-1"'),
     placeholder: 'REGION',
@@ -106,13 +112,11 @@ export const SHIM_KEYS: { readonly [K in ShimKey]: KeyEntry<K> } = {
     help: 'who answers names below a suffix: doh, system, https://…, udp://ADDRESS[:PORT]',
   },
   fallback: {
-    reader: oneOf('system', 'none'),
-    placeholder: 'system|none',
+    ...choice('system', 'none'),
     help: "who answers names that are not the mesh's while the endpoint is down",
   },
   capture: {
-    reader: oneOf('none', 'resolver', 'nft'),
-    placeholder: 'none|resolver|nft',
+    ...choice('none', 'resolver', 'nft'),
     help: 'how the queries of this host come here',
   },
   bridge: {
@@ -122,7 +126,7 @@ export const SHIM_KEYS: { readonly [K in ShimKey]: KeyEntry<K> } = {
     help: 'serve containers behind it, too',
   },
   'exempt-user': { reader: userName, repeatable: true, placeholder: 'USER', help: 'whose queries are not captured' },
-  vips: { reader: oneOf('auto', 'nft', 'off'), placeholder: 'auto|nft|off', help: 'whether virtual IPs are carried' },
+  vips: { ...choice('auto', 'nft', 'off'), help: 'whether virtual IPs are carried' },
   'state-dir': { reader: absolutePath, placeholder: 'FOLDER', help: 'what has to survive a reboot' },
   'cache-bytes': {
     reader: wholeNumber('a whole number of octets', 65_536, 2 ** 32),
@@ -141,7 +145,7 @@ export const SHIM_KEYS: { readonly [K in ShimKey]: KeyEntry<K> } = {
   },
   'metrics-listen': { reader: metricsAddress, placeholder: 'ADDRESS:PORT', help: '/metrics and /healthz, or "off"' },
   user: { reader: userName, placeholder: 'USER', help: 'whom install runs the shim as' },
-  log: { reader: oneOf('quiet', 'info', 'debug'), placeholder: 'quiet|info|debug', help: 'what is told' },
+  log: { ...choice('quiet', 'info', 'debug'), help: 'what is told' },
 };
 
 export const SHIM_KEY_NAMES = Object.keys(SHIM_KEYS) as readonly ShimKey[];

@@ -54,12 +54,9 @@ const START_MS = 2_000;
 export class Shim {
   readonly metrics: ShimMetrics;
   readonly #options: ShimOptions;
-  readonly #cache: AnswerCache;
-  readonly #system: SystemResolvers;
+  readonly #parts: EngineParts;
   readonly #listeners: Listeners;
-  #settings: ShimSettings;
   #engine: Engine;
-  #vips: VipCarrier | undefined;
   #status: StatusServer | undefined;
 
   /** Answers when this resolves. @throws ShimListenError, ShimTokenError, an error of the file system */
@@ -77,31 +74,18 @@ export class Shim {
       staleMaxMs: settings.staleMaxMs,
       failureSeconds: FAILURE_SECONDS,
     });
-    const metrics = new ShimMetrics();
-    const engine = await openEngine(options, settings, { cache, system, vips, observer: metrics });
-    const shim = new Shim(options, { metrics, cache, system, vips, engine });
+    const parts = { cache, system, vips, observer: new ShimMetrics() };
+    const shim = new Shim(options, parts, await openEngine(options, settings, parts));
     opened.resolve(shim);
     await shim.#start();
     return shim;
   }
 
-  private constructor(
-    options: ShimOptions,
-    parts: {
-      metrics: ShimMetrics;
-      cache: AnswerCache;
-      system: SystemResolvers;
-      vips: VipCarrier | undefined;
-      engine: Engine;
-    },
-  ) {
+  private constructor(options: ShimOptions, parts: EngineParts, engine: Engine) {
     this.#options = options;
-    this.#settings = options.settings;
-    this.metrics = parts.metrics;
-    this.#cache = parts.cache;
-    this.#system = parts.system;
-    this.#vips = parts.vips;
-    this.#engine = parts.engine;
+    this.#parts = parts;
+    this.metrics = parts.observer;
+    this.#engine = engine;
     this.#listeners = new Listeners(this.exchange, options.log);
   }
 
@@ -147,11 +131,9 @@ export class Shim {
    * @throws as `open` does, and goes on as before.
    */
   async reload(settings: ShimSettings): Promise<void> {
-    const parts = { cache: this.#cache, system: this.#system, vips: this.#vips, observer: this.metrics };
-    const engine = await openEngine(this.#options, settings, parts);
+    const engine = await openEngine(this.#options, settings, this.#parts);
     const before = this.#engine;
     this.#engine = engine;
-    this.#settings = settings;
     // Queries under way end with the engine that they began with.
     setTimeout(() => void before.close(), WHOLE_QUERY_MS).unref();
     await this.#listeners.listenAt(settings.listen);
@@ -168,7 +150,7 @@ export class Shim {
         ageSeconds: table.confirmedAt === 0 ? undefined : Math.round((Date.now() - table.confirmedAt) / 1000),
         failure: table.failure,
       },
-      vips: this.#vips?.state() ?? { kind: 'off' },
+      vips: this.#parts.vips?.state() ?? { kind: 'off' },
     };
   }
 
@@ -176,15 +158,15 @@ export class Shim {
   async close(): Promise<void> {
     await this.#listeners.close();
     await this.#engine.close();
-    this.#system.close();
-    await this.#vips?.stop();
+    this.#parts.system.close();
+    await this.#parts.vips?.stop();
     await this.#status?.close();
   }
 
   async #start(): Promise<void> {
     try {
-      await this.#listeners.listenAt(this.#settings.listen);
-      const { metricsListen } = this.#settings;
+      const { listen, metricsListen } = this.#options.settings;
+      await this.#listeners.listenAt(listen);
       if (metricsListen !== undefined) this.#status = await startStatusServer(metricsListen, this.#pages());
     } catch (error) {
       await this.close();
@@ -194,7 +176,7 @@ export class Shim {
 
   #pages() {
     return {
-      metrics: async () => this.metrics.text([...this.#gauges(), ...((await this.#vips?.counters()) ?? [])]),
+      metrics: async () => this.metrics.text([...this.#gauges(), ...((await this.#parts.vips?.counters()) ?? [])]),
       health: async () => {
         const ok = await this.selfCheck();
         return { ok, body: { answers: ok, ...this.status(), ...this.#options.more?.() } };
@@ -225,8 +207,8 @@ export class Shim {
       },
       plain('table_hosts', 'Hosts in the table of the mesh.', table.hosts),
       plain('table_age_seconds', 'Since an endpoint confirmed the table.', table.ageSeconds ?? Number.NaN),
-      plain('cache_octets', 'Memory of the answer cache in use.', this.#cache.octets),
-      plain('cache_entries', 'Answers and decisions that are kept.', this.#cache.entries),
+      plain('cache_octets', 'Memory of the answer cache in use.', this.#parts.cache.octets),
+      plain('cache_entries', 'Answers and decisions that are kept.', this.#parts.cache.entries),
       plain(
         'udp_dropped_total',
         'Datagrams dropped because too many queries were under way.',

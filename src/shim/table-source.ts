@@ -1,10 +1,10 @@
-import http, { type IncomingMessage } from 'node:http';
-import https from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { socketOptions } from '../forward/dial.ts';
-import { hostOf, parseUpstream, type Upstream } from '../forward/upstream.ts';
+import type { Upstream } from '../forward/upstream.ts';
 import { MAX_TABLE_OCTETS } from '../table/parse-table.ts';
+import { getFrom } from './http-request.ts';
+import { messageOf } from './message-of.ts';
 
 export type TableReply =
   | { readonly kind: 'table'; readonly json: string; readonly etag: string | undefined }
@@ -15,7 +15,6 @@ export type TableReply =
 
 /** For the largest table over a slow line. */
 const TIMEOUT_MS = 20_000;
-const NO_BODY = Buffer.alloc(0);
 
 const unzip = promisify(gunzip);
 
@@ -36,34 +35,15 @@ export function withoutVips(endpoint: string): string {
 /** Asks for the table. Never rejects. */
 export async function fetchTable(upstream: Upstream, etag: string | undefined): Promise<TableReply> {
   try {
-    return await replyOf(await request(upstream, etag));
+    const headers = {
+      accept: 'application/json',
+      'accept-encoding': 'gzip',
+      ...(etag !== undefined && { 'if-none-match': etag }),
+    };
+    return await replyOf(await getFrom(upstream, headers, TIMEOUT_MS));
   } catch (error) {
-    return { kind: 'failed', message: error instanceof Error ? error.message : String(error) };
+    return { kind: 'failed', message: messageOf(error) };
   }
-}
-
-function request(upstream: Upstream, etag: string | undefined): Promise<IncomingMessage> {
-  const endpoint = parseUpstream(upstream);
-  const { url, authorize } = endpoint;
-  const headers: Record<string, string> = {
-    accept: 'application/json',
-    'accept-encoding': 'gzip',
-    ...(etag !== undefined && { 'if-none-match': etag }),
-  };
-  const added = authorize?.({ method: 'GET', url, headers, body: NO_BODY });
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const { request: open } = url.protocol === 'http:' ? http : https;
-  const options = {
-    ...socketOptions(endpoint),
-    host: hostOf(url),
-    port: url.port,
-    path: added?.path ?? url.pathname + url.search,
-    headers: { ...headers, ...added?.headers },
-    agent: false,
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  };
-  open(options, resolve).on('error', reject).end();
-  return promise;
 }
 
 async function replyOf(response: IncomingMessage): Promise<TableReply> {

@@ -2,6 +2,7 @@ import { diffTables, type TableDiff } from '../table/diff-tables.ts';
 import type { MeshTable } from '../table/mesh-table.ts';
 import { parseTable } from '../table/parse-table.ts';
 import type { Log } from './log.ts';
+import { messageOf } from './message-of.ts';
 import type { TableReply } from './table-source.ts';
 import type { TableStore } from './table-store.ts';
 
@@ -155,7 +156,7 @@ export class TableWatch {
   /** Without a disk everything goes on until the next boot. */
   async #keep(write: () => Promise<void>): Promise<void> {
     this.#keeping = write().catch((error: unknown) => {
-      this.#ports.log.warn(`table: not kept for the next boot: ${error instanceof Error ? error.message : error}`);
+      this.#ports.log.warn(`table: not kept for the next boot: ${messageOf(error)}`);
     });
     await this.#keeping;
   }

@@ -3,6 +3,11 @@ import { readFile, stat } from 'node:fs/promises';
 /** The credential cannot be used as it lies there. */
 export class ShimTokenError extends Error {
   override readonly name = 'ShimTokenError';
+
+  /** `reason` goes on with a sentence that begins with the file. */
+  constructor(path: string, reason: string, cause?: unknown) {
+    super(`token-file ${path}${reason}`, { cause });
+  }
 }
 
 const TOKEN = /^[\w-]{1,256}$/;
@@ -18,28 +23,19 @@ const POLL_MS = 2_000;
  * @throws ShimTokenError whose message has nothing of the content.
  */
 export async function readToken(path: string): Promise<string> {
-  const mode = await stat(path).then(
-    (found) => found.mode,
-    (error: NodeJS.ErrnoException) => {
-      throw new ShimTokenError(
-        `token-file ${path}: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`,
-        {
-          cause: error,
-        },
-      );
-    },
-  );
+  const failed = (error: NodeJS.ErrnoException): never => {
+    const reason = error.code === 'ENOENT' ? 'there is no such file' : error.message;
+    throw new ShimTokenError(path, `: ${reason}`, error);
+  };
+  const { mode } = await stat(path).catch(failed);
   if (mode & NOT_OWNER) {
-    throw new ShimTokenError(
-      `token-file ${path} may be read by others (mode ${(mode & 0o777).toString(8)}): chmod 0600 ${path}`,
-    );
+    const bits = (mode & 0o777).toString(8);
+    throw new ShimTokenError(path, ` may be read by others (mode ${bits}): chmod 0600 ${path}`);
   }
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new ShimTokenError(`token-file ${path}: ${error.message}`, { cause: error });
-  });
+  const text = await readFile(path, 'utf8').catch(failed);
   const token = text.slice(0, LONGEST_FILE).trim();
   if (TOKEN.test(token)) return token;
-  throw new ShimTokenError(`token-file ${path} holds no token: expected letters, digits, "-" and "_" on one line`);
+  throw new ShimTokenError(path, ' holds no token: expected letters, digits, "-" and "_" on one line');
 }
 
 /** A token that follows its file: the next request has the new one, and the last good one serves until then. */

@@ -1,7 +1,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIP } from 'node:net';
-import ipaddr from 'ipaddr.js';
+import { isIpWithin, UNSPECIFIED } from '../dns/ip-address.ts';
 import { decodeQuery } from '../dns/query.ts';
 import { truncateResponse } from '../dns/walk.ts';
 import { type Answer, answerTo, CLOSE_TIMEOUT_MS, type Exchange, isQuery, type Listener } from './listener.ts';
@@ -60,7 +60,7 @@ export async function listenUdp(options: UdpListenerOptions): Promise<UdpListene
 
 function checkAddress(address: string): void {
   if (isIP(address) === 0) throw new UdpAddressError(address, 'it is no IP address');
-  if (ipaddr.process(address).range() !== 'unspecified') return;
+  if (!isIpWithin(address, UNSPECIFIED)) return;
   throw new UdpAddressError(address, 'replies from the wildcard leave from the wrong address; name each address');
 }
 

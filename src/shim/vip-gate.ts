@@ -1,10 +1,11 @@
-import ipaddr from 'ipaddr.js';
 import { Rcode, RRType } from '../dns/constants.ts';
+import { type IpPrefix, ipText, isWithinAt } from '../dns/ip-address.ts';
 import { type DomainName, parseName } from '../dns/name.ts';
 import type { DnsQuery, Question } from '../dns/query.ts';
 import { encodeResponse } from '../dns/response.ts';
-import { recordsOf } from '../dns/walk.ts';
+import { isAddress, recordsOf } from '../dns/walk.ts';
 import type { MeshTable } from '../table/mesh-table.ts';
+import { poolPrefixes } from '../table/pool-prefixes.ts';
 import type { Reachable } from './vip-carrier.ts';
 import { within } from './within.ts';
 
@@ -18,12 +19,10 @@ export interface VipGatePorts {
 /** How long an answer may wait for its virtual IP to be carried. */
 const WAIT_MS = 1_000;
 
-type Prefix = [ipaddr.IPv4 | ipaddr.IPv6, number];
-
 /** Lets an answer with a virtual IP go only when connections to it can be carried, or after a second. */
 export class VipGate {
   readonly #ports: VipGatePorts;
-  #prefixes: readonly Prefix[] = [];
+  #prefixes: readonly IpPrefix[] = [];
   #holders: ReadonlyMap<string, string> = new Map();
 
   constructor(ports: VipGatePorts) {
@@ -31,7 +30,7 @@ export class VipGate {
   }
 
   use(table: MeshTable | undefined): void {
-    this.#prefixes = (table?.pools ?? []).flatMap(({ ipv4, ipv6 }) => [ipaddr.parseCIDR(ipv4), ipaddr.parseCIDR(ipv6)]);
+    this.#prefixes = poolPrefixes(table?.pools ?? []);
     const holders = new Map<string, string>();
     for (const { host, vip } of table?.hosts ?? []) {
       if (vip !== undefined) holders.set(vip.ipv4, host).set(vip.ipv6, host);
@@ -45,9 +44,7 @@ export class VipGate {
    */
   admit(query: DnsQuery, question: Question, response: Buffer): Buffer | Promise<Buffer> {
     if (this.#prefixes.length === 0) return response;
-    const vips = addressesIn(response)
-      .filter((address) => this.#isVip(address))
-      .map(String);
+    const vips = this.#vipsIn(response);
     return vips.length === 0 ? response : this.#admitWith(vips, query, question, response);
   }
 
@@ -65,8 +62,20 @@ export class VipGate {
     return Promise.all(vips.map((vip) => this.#ports.beforeAnswer(this.#holders.get(vip) ?? qname, vip)));
   }
 
-  #isVip(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
-    return this.#prefixes.some(([base, bits]) => base.kind() === address.kind() && address.match(base, bits));
+  /** Octets are compared where they are: few answers have a virtual IP, and every one comes by here. */
+  #vipsIn(wire: Buffer): string[] {
+    const vips: string[] = [];
+    for (const record of recordsOf(wire) ?? []) {
+      if (record.section !== 'answer') break;
+      if (!isAddress(record)) continue;
+      const { rdataOffset, rdataLength, end } = record;
+      for (const prefix of this.#prefixes) {
+        if (prefix.base.length !== rdataLength || !isWithinAt(wire, rdataOffset, prefix)) continue;
+        vips.push(ipText(wire.subarray(rdataOffset, end)));
+        break;
+      }
+    }
+    return vips;
   }
 }
 
@@ -74,13 +83,6 @@ export class VipGate {
 function holds(host: string | undefined, qname: DomainName): boolean {
   if (host === undefined) return false;
   return `.${qname}.`.includes(host.startsWith('*.') ? `${host.slice(1)}.` : `.${host}.`);
-}
-
-function addressesIn(wire: Buffer): (ipaddr.IPv4 | ipaddr.IPv6)[] {
-  return (recordsOf(wire) ?? [])
-    .filter(({ section, type }) => section === 'answer' && (type === RRType.A || type === RRType.AAAA))
-    .filter(({ type, rdataLength }) => rdataLength === (type === RRType.A ? 4 : 16))
-    .map(({ rdataOffset, end }) => ipaddr.fromByteArray([...wire.subarray(rdataOffset, end)]));
 }
 
 const NEGATIVE_TTL = 30;

@@ -1,8 +1,9 @@
-import ipaddr from 'ipaddr.js';
+import { type IpAddress, ipText, isWithin, parseIp, parsePrefix } from '../dns/ip-address.ts';
 import { parseName } from '../dns/name.ts';
 import type { ClaimPort, Resolution } from '../serviceentry/claim.ts';
 import type { VipAddresses } from './host.ts';
 import { type MeshTable, TABLE_SCHEMA_VERSION, type TableEndpoint, type TableHost } from './mesh-table.ts';
+import { poolPrefixes } from './pool-prefixes.ts';
 import { readView } from './view-fields.ts';
 
 export type TableRead =
@@ -22,105 +23,123 @@ const LONGEST_TTL = 86_400;
 const LARGEST_WEIGHT = 2 ** 32 - 1;
 
 /** What is wrong with a table; thrown and caught in this file only. */
-class Malformed extends Error {
-  override readonly name = 'Malformed';
-}
+class Malformed extends Error {}
+
+/** Checks a value, of which `at` says where it stands. @throws Malformed */
+type Reader<T> = (value: unknown, at: string) => T;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-function object(value: unknown, at: string): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new Malformed(`${at} is not an object`);
-  return value as Fields;
-}
+const fieldsOf: Reader<Fields> = (value, at) => {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+  throw new Malformed(`${at} is not an object`);
+};
 
-function list<T>(value: unknown, at: string, most: number, element: (one: unknown, at: string) => T): readonly T[] {
-  if (!Array.isArray(value)) throw new Malformed(`${at} is not a list`);
-  if (value.length > most) throw new Malformed(`${at} has more than ${most} elements`);
-  return value.map((one, index) => element(one, `${at}[${index}]`));
-}
-
-function integer(value: unknown, at: string, min: number, max: number): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
-  throw new Malformed(`${at} is not a whole number from ${min} to ${max}`);
-}
-
-function text(value: unknown, at: string, longest: number): string {
-  if (typeof value === 'string' && value.length <= longest) return value;
-  throw new Malformed(`${at} is not a text of at most ${longest} characters`);
-}
-
-function flag(value: unknown, at: string): boolean {
-  if (typeof value === 'boolean') return value;
-  throw new Malformed(`${at} is neither true nor false`);
-}
-
-const LONGEST_NAME = 1020;
-
-/** Canonical, as all names that it is compared with. */
-function domainName(value: unknown, at: string): string {
-  const given = text(value, at, LONGEST_NAME);
-  if (parseName(given) !== given || given === '.') throw new Malformed(`${at} is not a domain name in canonical form`);
-  return given;
-}
-
-const isAddress = (given: string): boolean =>
-  given.includes(':')
-    ? ipaddr.IPv6.isValid(given) && ipaddr.IPv6.parse(given).toString() === given
-    : ipaddr.IPv4.isValidFourPartDecimal(given);
-
-function address(value: unknown, at: string): string {
-  const given = text(value, at, LONGEST_NAME);
-  if (!isAddress(given)) throw new Malformed(`${at} is not an IP address in canonical form`);
-  return given;
-}
-
-type Prefix = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
-
-/** No wider than virtual IPs can need: routes and rules are made for all of it. */
-const WIDEST = { ipv4: 12, ipv6: 8 } as const;
-
-function prefix(value: unknown, at: string, family: 'ipv4' | 'ipv6'): string {
-  const given = text(value, at, 64);
-  const isPrefix = family === 'ipv4' ? ipaddr.IPv4.isValidCIDRFourPartDecimal(given) : ipaddr.IPv6.isValidCIDR(given);
-  if (!isPrefix) throw new Malformed(`${at} is not an ${family === 'ipv4' ? 'IPv4' : 'IPv6'} prefix`);
-  if (ipaddr.parseCIDR(given)[1] < WIDEST[family]) throw new Malformed(`${at} is wider than /${WIDEST[family]}`);
-  return given;
-}
-
-const portNumber = (value: unknown, at: string): number => integer(value, at, 1, 65_535);
-
-function port(value: unknown, at: string): ClaimPort {
-  const { name, number, protocol, targetPort } = object(value, at);
-  return {
-    name: text(name, `${at}.name`, 256),
-    number: portNumber(number, `${at}.number`),
-    protocol: text(protocol, `${at}.protocol`, 32),
-    ...(targetPort === undefined ? {} : { targetPort: portNumber(targetPort, `${at}.targetPort`) }),
+/** An object of these fields; those that are read as undefined are left out, as are all others. */
+function object<T extends object>(fields: { readonly [K in keyof T]-?: Reader<T[K] | undefined> }): Reader<T> {
+  const readers = Object.entries<Reader<unknown>>(fields);
+  return (value, at) => {
+    const given = fieldsOf(value, at);
+    const read: Record<string, unknown> = {};
+    for (const [name, reader] of readers) {
+      const field = reader(given[name], `${at}.${name}`);
+      if (field !== undefined) read[name] = field;
+    }
+    return read as T;
   };
 }
 
-function portMap(value: unknown, at: string): Readonly<Record<number, number>> {
-  const entries = Object.entries(object(value, at));
+const optional =
+  <T>(reader: Reader<T>): Reader<T | undefined> =>
+  (value, at) =>
+    value === undefined ? undefined : reader(value, at);
+
+const list =
+  <T>(most: number, element: Reader<T>): Reader<readonly T[]> =>
+  (value, at) => {
+    if (!Array.isArray(value)) throw new Malformed(`${at} is not a list`);
+    if (value.length > most) throw new Malformed(`${at} has more than ${most} elements`);
+    return value.map((one, index) => element(one, `${at}[${index}]`));
+  };
+
+const integer =
+  (min: number, max: number): Reader<number> =>
+  (value, at) => {
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+    throw new Malformed(`${at} is not a whole number from ${min} to ${max}`);
+  };
+
+const text =
+  (longest: number): Reader<string> =>
+  (value, at) => {
+    if (typeof value === 'string' && value.length <= longest) return value;
+    throw new Malformed(`${at} is not a text of at most ${longest} characters`);
+  };
+
+const flag: Reader<boolean> = (value, at) => {
+  if (typeof value === 'boolean') return value;
+  throw new Malformed(`${at} is neither true nor false`);
+};
+
+/** Of a name in text form, every octet of it escaped, or an address. */
+const name = text(1020);
+
+/** The same, if `isMeant` holds. */
+const textThat =
+  (what: string, isMeant: (given: string) => boolean): Reader<string> =>
+  (value, at) => {
+    const given = name(value, at);
+    if (isMeant(given)) return given;
+    throw new Malformed(`${at} is not ${what}`);
+  };
+
+/** Canonical, as all names that it is compared with. */
+const isDomainName = (given: string): boolean => parseName(given) === given && given !== '.';
+
+function isAddress(given: string): boolean {
+  const ip = parseIp(given);
+  return ip !== undefined && ipText(ip) === given;
+}
+
+const domainName = textThat('a domain name in canonical form', isDomainName);
+const address = textThat('an IP address in canonical form', isAddress);
+
+/** No wider than `widest`, which virtual IPs can need: routes and rules are made for all of it. */
+const prefix =
+  (family: 'IPv4' | 'IPv6', octets: number, widest: number): Reader<string> =>
+  (value, at) => {
+    const given = text(64)(value, at);
+    const parsed = parsePrefix(given);
+    if (parsed?.base.length !== octets) throw new Malformed(`${at} is not an ${family} prefix`);
+    if (parsed.bits < widest) throw new Malformed(`${at} is wider than /${widest}`);
+    return given;
+  };
+
+const portNumber = integer(1, 65_535);
+
+const port = object<ClaimPort>({
+  name: text(256),
+  number: portNumber,
+  protocol: text(32),
+  targetPort: optional(portNumber),
+});
+
+const portMap: Reader<Readonly<Record<number, number>>> = (value, at) => {
+  const entries = Object.entries(fieldsOf(value, at));
   if (entries.length > MOST_PORTS) throw new Malformed(`${at} has more than ${MOST_PORTS} ports`);
   return Object.fromEntries(
     entries.map(([from, to]) => [portNumber(Number(from), `a port of ${at}`), portNumber(to, `${at}.${from}`)]),
   );
-}
+};
 
-function endpoint(value: unknown, at: string): TableEndpoint {
-  const { address: target, ports, serves, weight } = object(value, at);
-  const named = text(target, `${at}.address`, LONGEST_NAME);
-  if (!isAddress(named)) domainName(named, `${at}.address`);
-  return {
-    address: named,
-    ...(ports === undefined ? {} : { ports: portMap(ports, `${at}.ports`) }),
-    ...(serves === undefined ? {} : { serves: list(serves, `${at}.serves`, MOST_PORTS, portNumber) }),
-    ...(weight === undefined ? {} : { weight: integer(weight, `${at}.weight`, 0, LARGEST_WEIGHT) }),
-  };
-}
+const endpoint = object<TableEndpoint>({
+  address: (value, at) => (isAddress(name(value, at)) ? name : domainName)(value, at),
+  ports: optional(portMap),
+  serves: optional(list(MOST_PORTS, portNumber)),
+  weight: optional(integer(0, LARGEST_WEIGHT)),
+});
 
-const RESOLUTIONS: ReadonlySet<string> = new Set<Resolution>([
+const RESOLUTIONS: ReadonlySet<unknown> = new Set<Resolution>([
   'NONE',
   'STATIC',
   'DNS',
@@ -128,76 +147,67 @@ const RESOLUTIONS: ReadonlySet<string> = new Set<Resolution>([
   'DYNAMIC_DNS',
 ]);
 
-function resolution(value: unknown, at: string): Resolution {
-  if (typeof value === 'string' && RESOLUTIONS.has(value)) return value as Resolution;
+const resolution: Reader<Resolution> = (value, at) => {
+  if (RESOLUTIONS.has(value)) return value as Resolution;
   throw new Malformed(`${at} is not a resolution`);
-}
+};
 
-function vipAddresses(value: unknown, at: string): VipAddresses {
-  const { ipv4, ipv6 } = object(value, at);
-  const vip = { ipv4: address(ipv4, `${at}.ipv4`), ipv6: address(ipv6, `${at}.ipv6`) };
+const addressPair = object<VipAddresses>({ ipv4: address, ipv6: address });
+
+const vipAddresses: Reader<VipAddresses> = (value, at) => {
+  const vip = addressPair(value, at);
   if (vip.ipv4.includes(':') || !vip.ipv6.includes(':')) throw new Malformed(`${at} has its families mixed up`);
   return vip;
-}
-
-function host(value: unknown, at: string): TableHost {
-  const fields = object(value, at);
-  return {
-    host: domainName(fields.host, `${at}.host`),
-    namespace: text(fields.namespace, `${at}.namespace`, 253),
-    owned: flag(fields.owned, `${at}.owned`),
-    addresses: list(fields.addresses, `${at}.addresses`, MOST_ADDRESSES, address),
-    ...(fields.vip === undefined ? {} : { vip: vipAddresses(fields.vip, `${at}.vip`) }),
-    resolution: resolution(fields.resolution, `${at}.resolution`),
-    ttl: integer(fields.ttl, `${at}.ttl`, 0, LONGEST_TTL),
-    ports: list(fields.ports, `${at}.ports`, MOST_PORTS, port),
-    endpoints: list(fields.endpoints, `${at}.endpoints`, MOST_ENDPOINTS, endpoint),
-  };
-}
-
-function pool(value: unknown, at: string) {
-  const { ipv4, ipv6 } = object(value, at);
-  return { ipv4: prefix(ipv4, `${at}.ipv4`, 'ipv4'), ipv6: prefix(ipv6, `${at}.ipv6`, 'ipv6') };
-}
-
-const isWithin = (address: string, prefixes: readonly Prefix[]): boolean => {
-  const ip = ipaddr.parse(address);
-  return prefixes.some(([base, bits]) => ip.kind() === base.kind() && ip.match([base as ipaddr.IPv4, bits]));
 };
+
+const host = object<TableHost>({
+  host: domainName,
+  namespace: text(253),
+  owned: flag,
+  addresses: list(MOST_ADDRESSES, address),
+  vip: optional(vipAddresses),
+  resolution,
+  ttl: integer(0, LONGEST_TTL),
+  ports: list(MOST_PORTS, port),
+  endpoints: list(MOST_ENDPOINTS, endpoint),
+});
+
+const pool = object<MeshTable['pools'][number]>({ ipv4: prefix('IPv4', 4, 12), ipv6: prefix('IPv6', 16, 8) });
 
 /**
  * A host twice would be two truths; a VIP twice would send one service's connections to another, and one outside the
  * pools those of a public service.
  */
 function checkHosts(hosts: readonly TableHost[], pools: MeshTable['pools']): void {
-  const prefixes = pools.flatMap(({ ipv4, ipv6 }): Prefix[] => [ipaddr.parseCIDR(ipv4), ipaddr.parseCIDR(ipv6)]);
+  const prefixes = poolPrefixes(pools);
+  const isInPool = (ip: IpAddress | undefined) => ip && prefixes.some((prefix) => isWithin(ip, prefix));
   const vips = new Set<string>();
   for (const [index, { host, vip }] of hosts.entries()) {
     const before = hosts[index - 1];
     if (before && before.host >= host) throw new Malformed(`hosts[${index}] is not in order, or repeated`);
     for (const address of vip ? [vip.ipv4, vip.ipv6] : []) {
       if (vips.has(address)) throw new Malformed(`hosts[${index}].vip is another host's`);
-      if (!isWithin(address, prefixes)) throw new Malformed(`hosts[${index}].vip is in no pool`);
+      if (!isInPool(parseIp(address))) throw new Malformed(`hosts[${index}].vip is in no pool`);
       vips.add(address);
     }
   }
 }
 
 function meshTable(value: unknown): MeshTable {
-  const fields = object(value, 'the table');
+  const fields = fieldsOf(value, 'the table');
   if (fields.schemaVersion !== TABLE_SCHEMA_VERSION) {
     throw new Malformed(`schemaVersion is not ${TABLE_SCHEMA_VERSION}, the only one that is understood here`);
   }
-  const view = readView(object(fields.view, 'view'));
+  const view = readView(fieldsOf(fields.view, 'view'));
   if (!view) throw new Malformed('view is not a view');
-  const hosts = list(fields.hosts, 'hosts', MOST_HOSTS, host);
-  const pools = list(fields.pools, 'pools', MOST_POOLS, pool);
+  const hosts = list(MOST_HOSTS, host)(fields.hosts, 'hosts');
+  const pools = list(MOST_POOLS, pool)(fields.pools, 'pools');
   checkHosts(hosts, pools);
   return {
     schemaVersion: TABLE_SCHEMA_VERSION,
     view,
-    negativeTtl: integer(fields.negativeTtl, 'negativeTtl', 0, LONGEST_TTL),
-    privateZones: list(fields.privateZones, 'privateZones', MOST_ZONES, domainName),
+    negativeTtl: integer(0, LONGEST_TTL)(fields.negativeTtl, 'negativeTtl'),
+    privateZones: list(MOST_ZONES, domainName)(fields.privateZones, 'privateZones'),
     pools,
     hosts,
   };

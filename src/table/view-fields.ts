@@ -28,27 +28,25 @@ function listOf<T>(value: unknown, most: number, element: (one: unknown) => T | 
 const familyOf = (value: unknown): Family | undefined => (value === 'ipv4' || value === 'ipv6' ? value : undefined);
 const flagOf = (value: unknown): boolean | undefined => (typeof value === 'boolean' ? value : undefined);
 
-interface Field<T> {
-  readonly takes: string;
-  readonly read: (value: unknown) => T | undefined;
-}
-
-const FIELDS: { readonly [K in keyof View]: Field<View[K]> } = {
-  namespace: {
-    takes: 'a namespace: lower-case letters, digits and "-"',
-    read: (value) => (typeof value === 'string' && isNamespace(value) ? value : undefined),
-  },
-  searchDomains: {
-    takes: `a list of at most ${MOST_SEARCH_DOMAINS} domain names`,
-    read: (value) => listOf(value, MOST_SEARCH_DOMAINS, canonicalName),
-  },
-  clusterDomain: { takes: 'a domain name', read: canonicalName },
-  families: { takes: 'a list of "ipv4" and "ipv6"', read: (value) => listOf(value, 2, familyOf) },
-  vips: { takes: 'true, false or "proxy"', read: (value) => (value === 'proxy' ? value : flagOf(value)) },
-  forwardUnknown: { takes: 'true or false', read: flagOf },
+const READERS: { readonly [K in keyof View]: (value: unknown) => View[K] | undefined } = {
+  namespace: (value) => (typeof value === 'string' && isNamespace(value) ? value : undefined),
+  searchDomains: (value) => listOf(value, MOST_SEARCH_DOMAINS, canonicalName),
+  clusterDomain: canonicalName,
+  families: (value) => listOf(value, 2, familyOf),
+  vips: (value) => (value === 'proxy' ? value : flagOf(value)),
+  forwardUnknown: flagOf,
 };
 
-const isField = (name: string): name is keyof View => Object.hasOwn(FIELDS, name);
+const TAKES: { readonly [K in keyof View]: string } = {
+  namespace: 'a namespace: lower-case letters, digits and "-"',
+  searchDomains: `a list of at most ${MOST_SEARCH_DOMAINS} domain names`,
+  clusterDomain: 'a domain name',
+  families: 'a list of "ipv4" and "ipv6"',
+  vips: 'true, false or "proxy"',
+  forwardUnknown: 'true or false',
+};
+
+const isField = (name: string): name is keyof View => Object.hasOwn(READERS, name);
 
 /** Some of the fields of a view, from elsewhere. */
 export function readPartialView(value: unknown): ViewRead {
@@ -58,8 +56,8 @@ export function readPartialView(value: unknown): ViewRead {
   const read: Record<string, unknown> = {};
   for (const [name, given] of Object.entries(value)) {
     if (!isField(name)) return { ok: false, reason: `view: unknown field ${JSON.stringify(name.slice(0, 64))}` };
-    const field = FIELDS[name].read(given);
-    if (field === undefined) return { ok: false, reason: `view.${name}: it takes ${FIELDS[name].takes}` };
+    const field = READERS[name](given);
+    if (field === undefined) return { ok: false, reason: `view.${name}: it takes ${TAKES[name]}` };
     read[name] = field;
   }
   return { ok: true, view: read };
@@ -67,6 +65,6 @@ export function readPartialView(value: unknown): ViewRead {
 
 /** All of the fields of a view, leaving aside others; undefined where one is missing or wrong. */
 export function readView(value: Readonly<Record<string, unknown>>): View | undefined {
-  const partial = readPartialView(Object.fromEntries(Object.keys(FIELDS).map((name) => [name, value[name]])));
-  return partial.ok ? (partial.view as View) : undefined;
+  const fields = Object.entries(READERS).map(([name, read]) => [name, read(value[name])]);
+  return fields.some(([, field]) => field === undefined) ? undefined : Object.fromEntries(fields);
 }

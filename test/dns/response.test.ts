@@ -1,6 +1,5 @@
 import * as dnsPacket from 'dns-packet';
 import fc from 'fast-check';
-import ipaddr from 'ipaddr.js';
 import { describe, expect, it } from 'vitest';
 import { EdeCode, Rcode } from '../../src/dns/constants.ts';
 import { quoted } from '../../src/dns/rdata-text.ts';
@@ -290,7 +289,7 @@ function dataOf(record: ResourceRecord): (string | number)[] {
   switch (record.type) {
     case 'A':
     case 'AAAA':
-      return [ipaddr.parse(record.address).toString()];
+      return [record.type === 'A' ? record.address : new URL(`http://[${record.address}]`).hostname.slice(1, -1)];
     case 'CNAME':
     case 'PTR':
       return [record.target];

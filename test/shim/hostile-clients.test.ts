@@ -8,7 +8,7 @@ import { framed } from '../../src/shim/tcp-frames.ts';
 import { createCertificate } from '../support/certificate.ts';
 import { message, name, queryWire } from '../support/dns.ts';
 import { MeshEndpoint } from '../support/mesh-endpoint.ts';
-import { Closers, meshTable, type RunningShim, startShim, vipHost } from '../support/running-shim.ts';
+import { answersBySource, Closers, meshTable, type RunningShim, startShim, vipHost } from '../support/running-shim.ts';
 import { mutate, type Seeded, seeded } from '../support/seeded.ts';
 
 const closers = new Closers();
@@ -111,7 +111,7 @@ it('mutated datagrams and streams crash nothing, and mislead no client that beha
   over = true;
   expect(await behaving).toBeGreaterThanOrEqual(20);
   expect(faults).toEqual([]);
-  const seen = Object.values(running.shim.metrics.bySource).reduce((sum, count) => sum + count);
+  const seen = Object.values(answersBySource(running.shim)).reduce((sum, count) => sum + count);
   expect(seen).toBeGreaterThan(DATAGRAMS / 4);
   expect(await running.shim.selfCheck()).toBe(true);
 }, 60_000);

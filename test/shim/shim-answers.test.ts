@@ -4,6 +4,7 @@ import { createCertificate } from '../support/certificate.ts';
 import { answersOf, message, name, queryWire, rcodeIn } from '../support/dns.ts';
 import { MeshEndpoint } from '../support/mesh-endpoint.ts';
 import {
+  answersBySource,
   askTcp,
   Closers,
   eventually,
@@ -55,7 +56,7 @@ describe('a query', () => {
     expect(answersOf(await ask('WWW.example.org'))[0]).toMatch(/^www.example.org \d+ A 192.0.2.1$/);
     expect(answersOf(await askTcp('www.example.org'))).toHaveLength(1);
     expect(doh.qnames).toEqual(['www.example.org']);
-    expect(shim.metrics.bySource).toMatchObject({ doh: 1, cache: 2 });
+    expect(answersBySource(shim)).toMatchObject({ doh: 1, cache: 2 });
   });
 
   it('for a special name goes nowhere', async () => {

@@ -3,6 +3,7 @@ import { createCertificate } from '../support/certificate.ts';
 import { answersOf, edeCodesOf, name, rcodeIn } from '../support/dns.ts';
 import { MeshEndpoint } from '../support/mesh-endpoint.ts';
 import {
+  answersBySource,
   Closers,
   eventually,
   meshTable,
@@ -84,7 +85,7 @@ describe('an endpoint that is away', () => {
     const answer = await at.ask('www.example.org', 'A', EDNS);
     expect(answersOf(answer)).toEqual(['www.example.org 1 A 192.0.2.1']);
     expect(edeCodesOf(answer)).toEqual([3]);
-    expect(at.shim.metrics.bySource.stale).toBe(1);
+    expect(answersBySource(at.shim).stale).toBe(1);
   });
 
   it('does not keep the mesh’s names from a host that has just booted', async () => {

@@ -217,3 +217,14 @@ export const meshTable = (hosts: readonly TableHost[], more: Partial<MeshTable> 
   hosts: hosts.toSorted((a, b) => (a.host < b.host ? -1 : 1)),
   ...more,
 });
+
+/** Queries answered so far, by source, as `/metrics` tells them. */
+export function answersBySource({ metrics }: Shim): Readonly<Record<string, number>> {
+  const counted: Record<string, number> = {};
+  for (const [, source = '', count] of metrics
+    .text([])
+    .matchAll(/^meshdoh_shim_queries_total\{.*source="(\w+)"\} (\d+)$/gm)) {
+    counted[source] = (counted[source] ?? 0) + Number(count);
+  }
+  return counted;
+}

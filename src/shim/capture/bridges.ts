@@ -17,7 +17,8 @@ export function bridgesOf(
     .map(([name, infos = []]) => ({ name, addresses: infos.map((info) => zoned(name, info)) }));
 }
 
-const matches = (name: string, pattern: string): boolean =>
+/** Whether `pattern` means the interface. */
+export const matches = (name: string, pattern: string): boolean =>
   pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
 
 const zoned = (name: string, { address, family }: NetworkInterfaceInfo): string =>

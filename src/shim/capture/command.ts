@@ -1,11 +1,12 @@
-import type { Command, CommandIo } from '../command.ts';
+import { type Command, failed } from '../command.ts';
+import { messageOf } from '../message-of.ts';
 import { CaptureRefusedError, type CaptureSettings } from './capture.ts';
 import { HostFiles } from './host-files.ts';
 import { refuseLoop } from './loop.ts';
 import { applyNft } from './nft-command.ts';
 import { REMOVE_NFT_TABLE } from './nft-ruleset.ts';
 import { ResolverFiles, readZones } from './resolver-files.ts';
-import { isLoopback } from './resolver-plan.ts';
+import { isLoopback, silenceText } from './resolver-plan.ts';
 import { runCommand } from './run-command.ts';
 import { selfCheck } from './self-check.ts';
 
@@ -21,13 +22,7 @@ export const capture: Command = async (settings, io) => {
   const { host, files } = hostOf(settings);
   if (!(await answersSoon(settings))) {
     await files.restore();
-    return failed(
-      io,
-      `no shim answers at ${settings.listen
-        .filter(isLoopback)
-        .map(({ address, port }) => `${address} port ${port}`)
-        .join(' and ')}: DNS is left with the system`,
-    );
+    return failed(io, `${silenceText(settings.listen)}: DNS is left with the system`);
   }
   try {
     const zones = await readZones(host, settings.stateDir);
@@ -39,7 +34,7 @@ export const capture: Command = async (settings, io) => {
     return 0;
   } catch (error) {
     await files.restore();
-    return failed(io, error instanceof CaptureRefusedError ? `refused: ${error.message}` : (error as Error).message);
+    return failed(io, error instanceof CaptureRefusedError ? `refused: ${error.message}` : messageOf(error));
   }
 };
 
@@ -51,7 +46,7 @@ export const release: Command = async (settings, io) => {
     await applyNft(REMOVE_NFT_TABLE);
     return 0;
   } catch (error) {
-    return failed(io, (error as Error).message);
+    return failed(io, messageOf(error));
   }
 };
 
@@ -68,9 +63,4 @@ async function answersSoon({ listen }: CaptureSettings): Promise<boolean> {
     if (Date.now() > end) return false;
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
-}
-
-function failed(io: CommandIo, reason: string): number {
-  io.stderr.write(`meshdoh-shim: ${reason}\n`);
-  return 1;
 }

@@ -51,11 +51,15 @@ function uidsByName(passwd: string): Map<string, number> {
 
 const DNS_PORT_HEX = '0035';
 
-/** Owners of the sockets bound to port 53, from the text of `/proc/net/udp` and `udp6`. */
-export function dnsServerUids(procNetUdp: string): number[] {
-  const uids = procNetUdp.split('\n').flatMap((line) => {
+/** The sockets bound to port 53, from the text of `/proc/net/udp` or `udp6`: address in hexadecimal, and owner. */
+export const dnsSockets = (procNetUdp: string): { readonly address: string; readonly uid: string }[] =>
+  procNetUdp.split('\n').flatMap((line) => {
     const [, local = '', , , , , , uid = ''] = line.trim().split(/\s+/);
-    return local.endsWith(`:${DNS_PORT_HEX}`) && /^[0-9]+$/.test(uid) ? [Number(uid)] : [];
+    const [address = '', port] = local.split(':');
+    return port === DNS_PORT_HEX ? [{ address, uid }] : [];
   });
-  return [...new Set(uids)];
-}
+
+/** Their owners. */
+export const dnsServerUids = (procNetUdp: string): number[] => [
+  ...new Set(dnsSockets(procNetUdp).flatMap(({ uid }) => (/^[0-9]+$/.test(uid) ? [Number(uid)] : []))),
+];

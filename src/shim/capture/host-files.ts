@@ -33,7 +33,8 @@ const PERMISSION_BITS = 0o777;
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? '';
 
-async function orAbsent<T>(read: Promise<T>): Promise<T | undefined> {
+/** Undefined where it is not there. */
+export async function orAbsent<T>(read: Promise<T>): Promise<T | undefined> {
   try {
     return await read;
   } catch (error) {
@@ -77,14 +78,13 @@ export class HostFiles {
   /** Puts a regular file there, whole or not at all, in place of a link too. */
   async write(path: string, content: string, mode = 0o644): Promise<void> {
     await mkdir(dirname(this.at(path)), { recursive: true });
-    const { uid, gid } = { uid: -1, gid: -1 };
-    await this.#replace(path, { kind: 'file', content, mode, uid, gid });
+    await writeWhole(this.at(path), content, mode);
   }
 
   /** Puts back what `entry` gave. */
   async restore(path: string, entry: FileEntry): Promise<void> {
     if (entry.kind === 'absent') await this.remove(path);
-    else await this.#replace(path, entry);
+    else await replaceWith(this.at(path), entry);
   }
 
   async remove(path: string): Promise<void> {
@@ -107,24 +107,34 @@ export class HostFiles {
       if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(codeOf(error))) throw error;
     });
   }
+}
 
-  async #replace(path: string, entry: Exclude<FileEntry, { kind: 'absent' }>): Promise<void> {
-    const beside = `${this.at(path)}.${randomBytes(6).toString('hex')}`;
-    try {
-      if (entry.kind === 'symlink') await symlink(entry.target, beside);
-      else await writeNew(beside, entry);
-      await rename(beside, this.at(path));
-    } catch (error) {
-      await rm(beside, { force: true });
-      // A file mounted by itself, as containers have it, cannot be replaced: its content can.
-      if (codeOf(error) !== 'EBUSY' || entry.kind === 'symlink') throw error;
-      await writeFile(this.at(path), entry.content, 'latin1');
-    }
+/** A Buffer is written as it is. */
+type NewFile = Omit<Extract<FileEntry, { kind: 'file' }>, 'content'> & { readonly content: string | Buffer };
+
+type Replacement = NewFile | Extract<FileEntry, { kind: 'symlink' }>;
+
+/** Puts a file or link in the place of what is there: whole, or not at all. */
+async function replaceWith(path: string, entry: Replacement): Promise<void> {
+  const beside = `${path}.${randomBytes(6).toString('hex')}`;
+  try {
+    if (entry.kind === 'symlink') await symlink(entry.target, beside);
+    else await writeNew(beside, entry);
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true });
+    // A file mounted by itself, as containers have it, cannot be replaced: its content can.
+    if (codeOf(error) !== 'EBUSY' || entry.kind === 'symlink') throw error;
+    await writeFile(path, entry.content, 'latin1');
   }
 }
 
+/** A regular file, which belongs to whoever writes it. */
+export const writeWhole = (path: string, content: string | Buffer, mode: number): Promise<void> =>
+  replaceWith(path, { kind: 'file', content, mode, uid: -1, gid: -1 });
+
 /** On disk before it takes its place, or a power cut could leave an empty file there. */
-async function writeNew(at: string, { content, mode, uid, gid }: Extract<FileEntry, { kind: 'file' }>): Promise<void> {
+async function writeNew(at: string, { content, mode, uid, gid }: NewFile): Promise<void> {
   const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW } = constants;
   const file = await open(at, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, mode);
   try {

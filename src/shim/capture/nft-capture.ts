@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os';
+import { messageOf } from '../message-of.ts';
 import { bridgesOf } from './bridges.ts';
 import {
   type Capture,
@@ -8,13 +9,13 @@ import {
   type CaptureState,
   type ListenAddress,
 } from './capture.ts';
+import { CaptureStatus } from './capture-status.ts';
 import { dnsServerUids, exemptUids } from './exempt-users.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { HostFiles } from './host-files.ts';
 import { refuseLoop } from './loop.ts';
 import { applyNft } from './nft-command.ts';
 import { BEAT_ADDRESS, DISARM_ADDRESS, nftRuleset, REMOVE_NFT_TABLE } from './nft-ruleset.ts';
-import { isLoopback } from './resolver-plan.ts';
 
 const BEAT_MS = 1000;
 /** Users and the owners of port 53 change when services come and go. */
@@ -39,7 +40,7 @@ export class NftCapture implements Capture {
   #beats = 0;
   /** The ruleset that the kernel has, as far as we know. */
   #loaded = '';
-  #state: CaptureState = { kind: 'off' };
+  readonly #status: CaptureStatus;
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> | undefined;
 
@@ -47,6 +48,7 @@ export class NftCapture implements Capture {
   constructor(settings: CaptureSettings, options: CaptureOptions) {
     this.#settings = settings;
     this.#options = options;
+    this.#status = new CaptureStatus(options.log);
     this.#host = new HostFiles(options.root);
     this.#ownUid = process.getuid?.() ?? ROOT_UID;
     this.#redirect = redirectTo(settings.listen);
@@ -57,7 +59,7 @@ export class NftCapture implements Capture {
   }
 
   state(): CaptureState {
-    return this.#state;
+    return this.#status.state;
   }
 
   /** @throws CaptureRefusedError for a loop. */
@@ -82,7 +84,7 @@ export class NftCapture implements Capture {
     await Promise.all([...this.#bound.values()].map((bridge) => bridge?.close()));
     this.#bound.clear();
     this.#loaded = '';
-    this.#state = { kind: 'off' };
+    this.#status.become({ kind: 'off' });
   }
 
   async #beat(): Promise<void> {
@@ -92,20 +94,20 @@ export class NftCapture implements Capture {
       await this.#bindBridges();
       await this.#findUsers();
       await this.#arm();
-      this.#become({ kind: 'on', how: 'nft' });
+      this.#status.become({ kind: 'on', how: 'nft' });
     } catch (error) {
-      this.#become({ kind: 'failed', reason: error instanceof Error ? error.message : String(error) });
+      this.#status.become({ kind: 'failed', reason: messageOf(error) });
     }
   }
 
   async #arm(): Promise<void> {
     const bridges = [...new Set([...this.#bound.values()].flatMap((bridge) => (bridge ? [bridge.name] : [])))];
-    const {
-      exempt: exemptUids,
-      redirect,
-      ownUid,
-    } = { exempt: this.#exempt, redirect: this.#redirect, ownUid: this.#ownUid };
-    const ruleset = nftRuleset({ ownUid, exemptUids, redirect, bridges: bridges.toSorted() });
+    const ruleset = nftRuleset({
+      ownUid: this.#ownUid,
+      exemptUids: this.#exempt,
+      redirect: this.#redirect,
+      bridges: bridges.toSorted(),
+    });
     const isLoaded = ruleset === this.#loaded;
     if (isLoaded && (await this.#heartbeat.send(BEAT_ADDRESS)) === 'seen') return;
     await applyNft(ruleset);
@@ -129,7 +131,7 @@ export class NftCapture implements Capture {
       this.#options.log(`listening on ${at.address} for the containers of ${name}`);
       return { name, close: () => listening.close() };
     } catch (error) {
-      this.#options.log(`cannot listen on ${at.address} of ${name}: ${(error as Error).message}`);
+      this.#options.log(`cannot listen on ${at.address} of ${name}: ${messageOf(error)}`);
       return undefined;
     }
   }
@@ -143,14 +145,6 @@ export class NftCapture implements Capture {
     const serving = [...dnsServerUids(udp), ...dnsServerUids(udp6)];
     this.#exempt = exemptUids(this.#settings.exemptUsers, passwd, serving);
   }
-
-  #become(state: CaptureState): void {
-    const before = this.#state;
-    this.#state = state;
-    if (state.kind === 'on' && before.kind !== 'on') this.#options.log('DNS of this host comes here by nft');
-    if (state.kind !== 'failed' || (before.kind === 'failed' && before.reason === state.reason)) return;
-    this.#options.log(`DNS of this host does not come here: ${state.reason}`);
-  }
 }
 
 /** The port that the loopback addresses share. Not 53: its guard would close that port to others on every address. */
@@ -158,7 +152,7 @@ function redirectTo(listen: readonly ListenAddress[]): {
   readonly port: number;
   readonly addresses: readonly string[];
 } {
-  const loopback = listen.filter((at) => ['127.0.0.1', '::1'].includes(at.address) && isLoopback(at) && at.port !== 53);
+  const loopback = listen.filter((at) => ['127.0.0.1', '::1'].includes(at.address) && at.port !== 53);
   const [first] = loopback;
   if (first === undefined) {
     throw new CaptureRefusedError(

@@ -1,5 +1,4 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { type CommandError, readCommand } from './run-command.ts';
 
 /** The kernel or the command refused; `message` is what nft said first. */
 export class NftError extends Error {
@@ -17,17 +16,15 @@ export const PATH = '/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/sbin';
  * @throws NftError
  */
 export async function applyNft(ruleset: string, { check = false } = {}): Promise<void> {
-  const args = check ? ['-c', '-f', '-'] : ['-f', '-'];
-  const child = spawn('nft', args, { stdio: ['pipe', 'ignore', 'pipe'], env: { PATH }, timeout: TIMEOUT_MS });
-  let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
-  });
-  // It ends before it has read everything when it cannot start: 'error' or the exit code tells.
-  child.stdin.on('error', () => undefined).end(ruleset);
-  const [code] = await once(child, 'close').catch((error: NodeJS.ErrnoException) => {
-    const message = error.code === 'ENOENT' ? 'the nft command is not there (package nftables)' : error.message;
-    throw new NftError(message, { cause: error });
-  });
-  if (code !== 0) throw new NftError(said.trim().split('\n')[0] || `nft ended with ${code}`);
+  await runNft([...(check ? ['-c'] : []), '-f', '-'], TIMEOUT_MS, ruleset);
+}
+
+/** Resolves to what nft writes. @throws NftError */
+export async function runNft(args: readonly string[], timeout: number, input = ''): Promise<string> {
+  try {
+    return await readCommand(['nft', ...args], { input, timeout, env: { PATH } });
+  } catch (error) {
+    const { isMissing, reason } = error as CommandError;
+    throw new NftError(isMissing ? 'the nft command is not there (package nftables)' : reason, { cause: error });
+  }
 }

@@ -27,8 +27,8 @@ export function originalResolvers(
 ): OriginalResolvers {
   const own = new Set(listen.map(({ address }) => address));
   const { nameservers, search } = parseResolvConf(resolvConf);
-  const behindStub = uplinks !== undefined && nameservers.some((server) => RESOLVED_STUBS.has(server));
-  const servers = behindStub ? parseResolvConf(uplinks).nameservers : nameservers;
+  const servers =
+    uplinks !== undefined && asksResolved(resolvConf) ? parseResolvConf(uplinks).nameservers : nameservers;
   return { servers: [...new Set(servers)].filter((server) => !own.has(server)), search };
 }
 
@@ -53,7 +53,7 @@ export async function saveOriginalResolvers(
   await host.write(originalResolversPath(stateDir), `${JSON.stringify(found)}\n`);
 }
 
-const isTexts = (value: unknown): value is string[] =>
+export const isTexts = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((one) => typeof one === 'string');
 
 function parseSaved(text: string | undefined): OriginalResolvers | undefined {

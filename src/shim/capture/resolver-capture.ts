@@ -1,3 +1,4 @@
+import { messageOf } from '../message-of.ts';
 import {
   type Capture,
   type CaptureOptions,
@@ -5,6 +6,7 @@ import {
   type CaptureSettings,
   type CaptureState,
 } from './capture.ts';
+import { CaptureStatus } from './capture-status.ts';
 import { HostFiles, isNotPermitted } from './host-files.ts';
 import { refuseLoop } from './loop.ts';
 import { ResolverFiles, type RunCommand, zonesPath } from './resolver-files.ts';
@@ -31,7 +33,7 @@ export class ResolverCapture implements Capture {
   readonly #options: ResolverCaptureOptions;
   readonly #host: HostFiles;
   readonly #files: ResolverFiles;
-  #state: CaptureState = { kind: 'off' };
+  readonly #status: CaptureStatus;
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
   #checking: Promise<void> = Promise.resolve();
@@ -39,12 +41,13 @@ export class ResolverCapture implements Capture {
   constructor(settings: CaptureSettings, options: ResolverCaptureOptions) {
     this.#settings = settings;
     this.#options = options;
+    this.#status = new CaptureStatus(options.log);
     this.#host = new HostFiles(options.root);
     this.#files = new ResolverFiles(settings, { host: this.#host, run: options.run ?? runCommand });
   }
 
   state(): CaptureState {
-    return this.#state;
+    return this.#status.state;
   }
 
   /** @throws CaptureRefusedError for a loop, or where no file of this host can name us. */
@@ -62,7 +65,7 @@ export class ResolverCapture implements Capture {
     await this.#checking;
     clearTimeout(this.#timer);
     await this.#release();
-    this.#state = { kind: 'off' };
+    this.#status.become({ kind: 'off' });
   }
 
   #schedule(): void {
@@ -79,7 +82,7 @@ export class ResolverCapture implements Capture {
       if (await this.#options.selfCheck()) await this.#apply();
       else await this.#fail();
     } catch (error) {
-      this.#become({ kind: 'failed', reason: error instanceof Error ? error.message : String(error) });
+      this.#status.become({ kind: 'failed', reason: messageOf(error) });
     }
   }
 
@@ -89,20 +92,20 @@ export class ResolverCapture implements Capture {
     await this.#tellZones(zones);
     try {
       const { how, written } = await this.#files.apply(zones);
-      if (this.#state.kind === 'on' && written.length > 0) {
+      if (this.#status.state.kind === 'on' && written.length > 0) {
         this.#options.log(`DNS had been taken back: ${written.join(' and ')} put right`);
       }
-      this.#become({ kind: 'on', how });
+      this.#status.become({ kind: 'on', how });
     } catch (error) {
       if (!isNotPermitted(error)) throw error;
-      this.#become({ kind: 'failed', reason: WAITING });
+      this.#status.become({ kind: 'failed', reason: WAITING });
     }
   }
 
   async #fail(): Promise<void> {
     if (++this.#failures < FAILURES) return;
     await this.#release();
-    this.#become({ kind: 'failed', reason: 'the shim does not answer at its own address' });
+    this.#status.become({ kind: 'failed', reason: 'the shim does not answer at its own address' });
   }
 
   async #release(): Promise<void> {
@@ -117,13 +120,5 @@ export class ResolverCapture implements Capture {
     const path = zonesPath(this.#settings.stateDir);
     const text = `${JSON.stringify(zones)}\n`;
     if ((await this.#host.read(path)) !== text) await this.#host.write(path, text);
-  }
-
-  #become(state: CaptureState): void {
-    const before = this.#state;
-    this.#state = state;
-    if (state.kind === 'on' && before.kind !== 'on') this.#options.log(`DNS of this host comes here by ${state.how}`);
-    if (state.kind !== 'failed' || (before.kind === 'failed' && before.reason === state.reason)) return;
-    this.#options.log(`DNS of this host does not come here: ${state.reason}`);
   }
 }

@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path';
 import type { CaptureSettings } from './capture.ts';
 import type { FileEntry, HostFiles } from './host-files.ts';
 import {
+  isTexts,
   originalResolvers,
   originalResolversPath,
   RESOLVED_UPLINKS,
@@ -162,7 +163,7 @@ const reloadsOf = (paths: readonly string[]): (readonly string[])[] =>
 export async function readZones(host: HostFiles, stateDir: string): Promise<readonly string[]> {
   try {
     const zones: unknown = JSON.parse((await host.read(zonesPath(stateDir))) ?? '[]');
-    return Array.isArray(zones) && zones.every((zone) => typeof zone === 'string' && isZone(zone)) ? zones : [];
+    return isTexts(zones) && zones.every(isZone) ? zones : [];
   } catch {
     return [];
   }

@@ -28,16 +28,26 @@ export type ResolverPlan =
 export const RESOLVED_DROP_IN = '/run/systemd/resolved.conf.d/90-meshdoh-shim.conf';
 export const NETWORK_MANAGER_DROP_IN = '/run/NetworkManager/conf.d/90-meshdoh-shim.conf';
 
-/** What makes a service read its file again. Not waited for: a job that we are part of may be in its way. */
+/** Not waited for: a job that we are part of may be in its way. */
+const reloadOf = (unit: string): readonly string[] => ['systemctl', '--no-block', 'try-reload-or-restart', unit];
+
+/** What makes a service read its file again. */
 export const RELOAD_OF: Readonly<Record<string, readonly string[]>> = {
-  [RESOLVED_DROP_IN]: ['systemctl', '--no-block', 'try-reload-or-restart', 'systemd-resolved.service'],
-  [NETWORK_MANAGER_DROP_IN]: ['systemctl', '--no-block', 'try-reload-or-restart', 'NetworkManager.service'],
+  [RESOLVED_DROP_IN]: reloadOf('systemd-resolved.service'),
+  [NETWORK_MANAGER_DROP_IN]: reloadOf('NetworkManager.service'),
 };
 
 const DNS_PORT = 53;
 
 export const isLoopback = ({ address }: ListenAddress): boolean =>
   isIPv4(address) ? address.startsWith('127.') : address === '::1';
+
+/** What is wrong where no shim answers at any of them. */
+export const silenceText = (listen: readonly ListenAddress[]): string =>
+  `no shim answers at ${listen
+    .filter(isLoopback)
+    .map(({ address, port }) => `${address} port ${port}`)
+    .join(' and ')}`;
 
 /** Which files make this host's programs ask us, by way of the resolver they already ask. */
 export function planResolver(

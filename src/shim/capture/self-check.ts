@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import { createSocket } from 'node:dgram';
-import { connect, isIPv6 } from 'node:net';
-import { FrameReader, framed } from '../tcp-frames.ts';
+import { randomBytes, randomInt } from 'node:crypto';
+import { HEADER_OCTETS } from '../../dns/query.ts';
+import { type Ask, askTcp, askUdp, replyWithin } from '../dns-client.ts';
 import { canaryQuery, isCanaryAnswer } from './canary.ts';
 import type { ListenAddress } from './capture.ts';
 
@@ -13,49 +12,16 @@ export const PATIENT_MS = 3000;
 
 /** Whether a shim answers at each of the addresses, over UDP and TCP. Never rejects. */
 export async function selfCheck(addresses: readonly ListenAddress[], timeoutMs = TIMEOUT_MS): Promise<boolean> {
-  const asked = addresses.flatMap((at) => [answersUdp(at, timeoutMs), answersTcp(at, timeoutMs)]);
+  const asked = addresses.flatMap((at) => [answers(askUdp, at, timeoutMs), answers(askTcp, at, timeoutMs)]);
   return (await Promise.all(asked)).every(Boolean);
 }
 
-const newQuery = (): Buffer => canaryQuery(`check-${randomBytes(8).toString('hex')}`, randomBytes(2).readUInt16BE(0));
-
-const sameId = (response: Buffer, query: Buffer): boolean =>
-  response.length >= 2 && response.readUInt16BE(0) === query.readUInt16BE(0);
-
 /** Whether a shim answers there, itself or through a resolver that asks one. */
-export function answersUdp({ address, port }: ListenAddress, timeoutMs = TIMEOUT_MS): Promise<boolean> {
-  const query = newQuery();
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
-  const timer = setTimeout(resolve, timeoutMs, false);
-  // Any answer to it settles it; others are not meant for us.
-  socket.on('message', (response) => {
-    if (sameId(response, query)) resolve(isCanaryAnswer(response, query));
-  });
-  socket.on('error', () => resolve(false));
-  // Connected, so that a refused port says so at once.
-  socket.connect(port, address, () => socket.send(query, () => undefined));
-  return promise.finally(() => {
-    clearTimeout(timer);
-    socket.close();
-  });
-}
+export const answersUdp = (at: ListenAddress, timeoutMs: number): Promise<boolean> => answers(askUdp, at, timeoutMs);
 
-function answersTcp({ address, port }: ListenAddress, timeoutMs: number): Promise<boolean> {
-  const query = newQuery();
-  const frames = new FrameReader(4096);
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(resolve, timeoutMs, false);
-  const socket = connect({ host: address, port }, () => socket.write(framed(query)));
-  socket.on('data', (chunk) => {
-    frames.push(chunk);
-    const frame = frames.next();
-    if (frame.kind !== 'incomplete') resolve(frame.kind === 'message' && isCanaryAnswer(frame.wire, query));
-  });
-  socket.on('error', () => resolve(false));
-  socket.on('close', () => resolve(false));
-  return promise.finally(() => {
-    clearTimeout(timer);
-    socket.destroy();
-  });
+async function answers(ask: Ask, at: ListenAddress, timeoutMs: number): Promise<boolean> {
+  const query = canaryQuery(`check-${randomBytes(8).toString('hex')}`, randomInt(0x1_0000));
+  const question = { wire: query.subarray(HEADER_OCTETS) };
+  const reply = await replyWithin(ask, at, query, question, AbortSignal.timeout(timeoutMs));
+  return 'wire' in reply && isCanaryAnswer(reply.wire, query);
 }

@@ -1,15 +1,12 @@
-import { execFile } from 'node:child_process';
 import { networkInterfaces } from 'node:os';
-import { promisify } from 'node:util';
 import { HostFiles } from '../capture/host-files.ts';
-import { loopingResolvers } from '../capture/loop.ts';
+import { loopingOnceStarted } from '../capture/loop.ts';
 import { readOriginalResolvers } from '../capture/original-resolvers.ts';
 import { parseResolvConf, RESOLV_CONF } from '../capture/resolv-conf.ts';
 import { ResolverFiles } from '../capture/resolver-files.ts';
 import { isLoopback, RESOLVED_DROP_IN } from '../capture/resolver-plan.ts';
-import { runCommand } from '../capture/run-command.ts';
+import { readCommand, runCommand } from '../capture/run-command.ts';
 import { PATIENT_MS, selfCheck } from '../capture/self-check.ts';
-import { answeringCanary } from '../capture/stand-in.ts';
 import { lastTable } from '../last-table.ts';
 import type { ShimSettings } from '../settings.ts';
 import { probeEndpoint } from './endpoint-probe.ts';
@@ -42,7 +39,7 @@ export async function collectFacts(settings: ShimSettings): Promise<HostFacts> {
     captured,
     nameservers: parseResolvConf((await host.read(RESOLV_CONF)) ?? '').nameservers,
     original,
-    looping: await looping(settings, original.servers),
+    looping: await loopingOnceStarted(original.servers, settings.listen),
     resolved,
     nssResolve: resolver.nssResolve,
     nft: nft !== '',
@@ -55,15 +52,6 @@ export async function collectFacts(settings: ShimSettings): Promise<HostFacts> {
   };
 }
 
-async function looping(settings: ShimSettings, servers: readonly string[]): Promise<readonly string[]> {
-  const standIn = await answeringCanary(settings.listen);
-  try {
-    return await loopingResolvers(servers);
-  } finally {
-    await standIn.close();
-  }
-}
-
 async function collectResolved(host: HostFiles): Promise<ResolvedFacts | undefined> {
   const [domain = '', dns = '', dnssec = ''] = await Promise.all(
     ['domain', 'dns', 'dnssec'].map((what) => output('resolvectl', '--no-pager', what)),
@@ -73,15 +61,10 @@ async function collectResolved(host: HostFiles): Promise<ResolvedFacts | undefin
 }
 
 async function collectRoutes(): Promise<HostFacts['routes']> {
-  const [v4, v6] = await Promise.all([
-    output('ip', '-json', 'route', 'show'),
-    output('ip', '-json', '-6', 'route', 'show'),
-  ]);
+  const shown = (family: '-4' | '-6') => output('ip', '-json', family, 'route', 'show');
+  const [v4, v6] = await Promise.all([shown('-4'), shown('-6')]);
   return [...parseRoutes(v4, 32), ...parseRoutes(v6, 128)];
 }
 
 /** Nothing where the command is not there or fails. */
-async function output(command: string, ...args: string[]): Promise<string> {
-  const outcome = await promisify(execFile)(command, args, { timeout: TIMEOUT_MS }).catch(() => ({ stdout: '' }));
-  return outcome.stdout;
-}
+const output = (...command: string[]): Promise<string> => readCommand(command, { timeout: TIMEOUT_MS }).catch(() => '');

@@ -8,7 +8,7 @@ import { findingsOf } from './findings.ts';
 import { reachesShim } from './os-canary.ts';
 import { runningVips } from './running-vips.ts';
 
-const VIPS_MARK = { on: 'ok     ', off: 'no     ', failed: 'FAILED ' } as const;
+const MARK = { on: 'ok     ', off: 'no     ', failed: 'FAILED ' } as const;
 
 /**
  * Whether names of this host come to the shim: asked as any program asks, not of the process; which says whether it
@@ -24,9 +24,9 @@ export const status: Command = async (settings, io) => {
   const ok = answers && (captured || settings.capture === 'none') && vips?.kind !== 'failed';
   const at = loopback.map(socketText);
   const lines = [
-    `${answers ? 'ok     ' : 'FAILED '} the shim answers at ${at.join(' and ')}, over UDP and TCP`,
-    `${captured ? 'ok     ' : settings.capture === 'none' ? 'no     ' : 'FAILED '} programs of this host ask it (capture: ${settings.capture})`,
-    ...(vips === undefined ? [] : [`${VIPS_MARK[vips.kind]} virtual IPs are carried (vips: ${settings.vips})`]),
+    `${MARK[answers ? 'on' : 'failed']} the shim answers at ${at.join(' and ')}, over UDP and TCP`,
+    `${MARK[captured ? 'on' : settings.capture === 'none' ? 'off' : 'failed']} programs of this host ask it (capture: ${settings.capture})`,
+    ...(vips === undefined ? [] : [`${MARK[vips.kind]} virtual IPs are carried (vips: ${settings.vips})`]),
     ...(ok ? [] : ['"meshdoh-shim doctor" finds out why.']),
   ];
   io.stdout.write(

@@ -1,4 +1,4 @@
-import ipaddr from 'ipaddr.js';
+import { isWithin, parsePrefix } from '../../dns/ip-address.ts';
 import { type Finding, problem, warning, when } from './finding.ts';
 import type { HostFacts } from './host-facts.ts';
 
@@ -68,14 +68,14 @@ export function vipRoutes({ routes, mesh, settings }: HostFacts): readonly Findi
   return mesh.pools.flatMap((pool) =>
     routes.flatMap(({ destination, device }) => {
       const route = `a route to ${destination} by ${device}`;
-      if (isWithin(destination, pool)) {
+      if (isPartOf(destination, pool)) {
         return problem(
           'vip-route',
           `virtual IPs are taken from ${pool}, and this host has ${route}`,
           'give the mesh another pool (settings "pools" of the endpoint), or take that route away',
         );
       }
-      return when(isWithin(pool, destination) && ipaddr.parseCIDR(destination)[1] > MOST_DEFAULT_BITS, () =>
+      return when(isPartOf(pool, destination) && (parsePrefix(destination)?.bits ?? 0) > MOST_DEFAULT_BITS, () =>
         warning(
           'vip-route',
           `virtual IPs are taken from ${pool}: this host has ${route}, but does not reach that part of it`,
@@ -86,8 +86,7 @@ export function vipRoutes({ routes, mesh, settings }: HostFacts): readonly Findi
   );
 }
 
-function isWithin(inner: string, outer: string): boolean {
-  const [a, aBits] = ipaddr.parseCIDR(inner);
-  const [b, bBits] = ipaddr.parseCIDR(outer);
-  return a.kind() === b.kind() && aBits >= bBits && a.match(b, bBits);
+function isPartOf(inner: string, outer: string): boolean {
+  const [a, b] = [parsePrefix(inner), parsePrefix(outer)];
+  return a !== undefined && b !== undefined && a.bits >= b.bits && isWithin(a.base, b);
 }

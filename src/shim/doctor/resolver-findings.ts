@@ -1,16 +1,14 @@
+import { matches } from '../capture/bridges.ts';
 import { loopReason } from '../capture/loop.ts';
-import { isLoopback } from '../capture/resolver-plan.ts';
+import { silenceText } from '../capture/resolver-plan.ts';
 import { type Finding, problem, warning, when } from './finding.ts';
 import type { HostFacts } from './host-facts.ts';
-
-const socketText = ({ address, port }: { readonly address: string; readonly port: number }): string =>
-  `${address} port ${port}`;
 
 export const silence = ({ answers, settings }: HostFacts): readonly Finding[] =>
   when(!answers, () =>
     problem(
       'shim-silent',
-      `no shim answers at ${settings.listen.filter(isLoopback).map(socketText).join(' and ')} over UDP and TCP`,
+      `${silenceText(settings.listen)} over UDP and TCP`,
       'start it ("systemctl start meshdoh-shim") and read why it ended ("journalctl -u meshdoh-shim")',
     ),
   );
@@ -101,10 +99,7 @@ export const nssResolve = ({ settings, nssResolve: bypasses, resolved }: HostFac
   );
 
 export function docker({ settings, dockerBridges }: HostFacts): readonly Finding[] {
-  const covered = (name: string) =>
-    settings.bridges.some((pattern) =>
-      pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern,
-    );
+  const covered = (name: string) => settings.bridges.some((pattern) => matches(name, pattern));
   const left = dockerBridges.filter((name) => settings.capture !== 'nft' || !covered(name));
   if (left.length === 0 || settings.capture === 'none') return [];
   const remedy =

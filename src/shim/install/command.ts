@@ -1,8 +1,7 @@
-import { loopingResolvers, loopReason } from '../capture/loop.ts';
+import { loopingOnceStarted, loopReason } from '../capture/loop.ts';
 import { originalResolversPath, readOriginalResolvers } from '../capture/original-resolvers.ts';
 import { HOST_STATE_DIR, ResolverFiles } from '../capture/resolver-files.ts';
-import { answeringCanary } from '../capture/stand-in.ts';
-import type { Command, CommandIo } from '../command.ts';
+import { type Command, type CommandIo, failed, printed } from '../command.ts';
 import type { ShimSettings } from '../settings.ts';
 import { collectInstallFacts, type InstallHost, thisHost } from './facts.ts';
 import { ownerRecorded, readJournal, recorded, writeJournal } from './journal.ts';
@@ -16,7 +15,7 @@ export const uninstall: Command = (settings, io) => uninstallFrom(thisHost(io.se
 /** Any number of times: what is there already is written again. */
 export async function installOn(host: InstallHost, settings: ShimSettings, io: CommandIo): Promise<number> {
   const facts = await collectInstallFacts(host, settings);
-  const plan = planInstall(withDefaultRoute(settings, io), givenOf(settings, io), facts);
+  const plan = planInstall(...withDefaultRoute(settings, io), facts);
   if (!plan.ok) return failed(io, plan.reason);
   if (io.options.dryRun) return printed(io, dryRunText(plan));
   if (!host.isRoot) return failed(io, 'root is needed: it writes the service and the resolver of this host');
@@ -59,27 +58,20 @@ export async function uninstallFrom(host: InstallHost, settings: ShimSettings, i
 }
 
 /** `--yes` asks nothing, and what changes least is the answer. */
-const withDefaultRoute = (settings: ShimSettings, io: CommandIo): ShimSettings =>
-  needsDefaultRoute(settings, io) ? { ...settings, routes: [...settings.routes, SYSTEM_ROUTE] } : settings;
-
-const givenOf = (settings: ShimSettings, io: CommandIo): CommandIo['given'] =>
-  needsDefaultRoute(settings, io) ? [...io.given, { key: 'route', value: '.=system', origin: '--yes' }] : io.given;
+function withDefaultRoute(settings: ShimSettings, { options, given }: CommandIo): [ShimSettings, CommandIo['given']] {
+  if (!options.yes || settings.routes.some(({ suffix }) => suffix === '.')) return [settings, given];
+  return [
+    { ...settings, routes: [...settings.routes, SYSTEM_ROUTE] },
+    [...given, { key: 'route', value: '.=system', origin: '--yes' }],
+  ];
+}
 
 const SYSTEM_ROUTE = { suffix: '.', target: { kind: 'system' } } as ShimSettings['routes'][number];
 
-const needsDefaultRoute = ({ routes }: ShimSettings, { options }: CommandIo): boolean =>
-  options.yes && !routes.some(({ suffix }) => suffix === '.');
-
-/** With somebody who answers as the shim would, where none runs yet. */
 async function findLoop(host: InstallHost, settings: ShimSettings): Promise<string | undefined> {
   const { servers } = await readOriginalResolvers(host.files, settings);
-  const standIn = await answeringCanary(settings.listen);
-  try {
-    const looping = await loopingResolvers(servers);
-    return looping.length > 0 ? `refused: ${loopReason(looping)}` : undefined;
-  } finally {
-    await standIn.close();
-  }
+  const looping = await loopingOnceStarted(servers, settings.listen);
+  return looping.length > 0 ? `refused: ${loopReason(looping)}` : undefined;
 }
 
 type Performable = Extract<InstallPlan, { ok: true }>;
@@ -118,14 +110,4 @@ async function undoText(host: InstallHost): Promise<string> {
   return [...undone, ...(user === undefined ? [] : [`would remove the user ${user}`]), 'Nothing was changed.'].join(
     '\n',
   );
-}
-
-function printed(io: CommandIo, text: string): number {
-  io.stdout.write(`${text}\n`);
-  return 0;
-}
-
-function failed(io: CommandIo, reason: string): number {
-  io.stderr.write(`meshdoh-shim: ${reason}\n`);
-  return 1;
 }

@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os';
+import { dnsSockets } from '../capture/exempt-users.ts';
 import { HostFiles } from '../capture/host-files.ts';
-import { applyNft } from '../capture/nft-command.ts';
+import { applyNft, PATH } from '../capture/nft-command.ts';
 import { REMOVE_NFT_TABLE } from '../capture/nft-ruleset.ts';
 import { ResolverFiles, type RunCommand } from '../capture/resolver-files.ts';
 import { runCommand } from '../capture/run-command.ts';
@@ -35,12 +36,10 @@ async function removeRules(stateDir: string): Promise<void> {
   await removeVipForwarding(stateDir).catch(() => undefined);
 }
 
-const NFT_PATHS = ['/usr/sbin/nft', '/sbin/nft', '/usr/bin/nft', '/usr/local/sbin/nft'];
-
 export async function collectInstallFacts(host: InstallHost, settings: ShimSettings): Promise<InstallFacts> {
   const { files, node, script, settingsFile } = host;
   const passwd = (await files.read('/etc/passwd')) ?? '';
-  const nft = await Promise.all(NFT_PATHS.map((path) => files.exists(path)));
+  const nft = await Promise.all(PATH.split(':').map((folder) => files.exists(`${folder}/nft`)));
   return {
     resolver: await new ResolverFiles(settings, { host: files, run: host.run }).facts(),
     takenAddresses: takenAddresses((await files.read('/proc/net/udp')) ?? ''),
@@ -55,14 +54,9 @@ export async function collectInstallFacts(host: InstallHost, settings: ShimSetti
   };
 }
 
-const DNS_PORT_HEX = '0035';
-
 /** Of `/proc/net/udp`: who has port 53, the wildcard as every loopback address that we would take. */
 export function takenAddresses(procNetUdp: string): string[] {
-  const taken = procNetUdp.split('\n').flatMap((line) => {
-    const [address = '', port] = (line.trim().split(/\s+/)[1] ?? '').split(':');
-    return port === DNS_PORT_HEX ? [addressOf(address)] : [];
-  });
+  const taken = dnsSockets(procNetUdp).map(({ address }) => addressOf(address));
   return taken.includes('0.0.0.0') ? ['127.0.0.1', '127.0.53.1'] : taken;
 }
 

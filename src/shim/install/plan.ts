@@ -83,6 +83,7 @@ export function planInstall(settings: ShimSettings, given: readonly ShimGiven[],
   if (complete.capture === 'nft' && !facts.nft)
     return { ok: false, reason: '"capture = nft" needs the nft command (package nftables)' };
   const unit = unitContent(complete, facts);
+  const hasResolver = resolver !== undefined && resolver.files.length > 0;
   return {
     ok: true,
     settings: complete,
@@ -90,9 +91,9 @@ export function planInstall(settings: ShimSettings, given: readonly ShimGiven[],
     files: [
       { path: facts.settingsFile, content: settingsContent(facts.settingsText, given, complete), mode: 0o644 },
       { path: `${UNIT_FOLDER}/${UNIT}`, content: serviceUnit(unit), mode: 0o644 },
-      ...(resolver !== undefined && resolver.files.length > 0 ? resolverUnits(unit) : []),
+      ...(hasResolver ? resolverUnits(unit) : []),
     ],
-    after: facts.systemd ? startCommands(resolver !== undefined && resolver.files.length > 0) : [],
+    after: facts.systemd ? startCommands(hasResolver) : [],
     capture: resolver === undefined ? 'nothing: "capture = none"' : captureText(complete, resolver.how, resolver.files),
   };
 }
@@ -102,17 +103,9 @@ const resolverUnits = (unit: UnitContent): PlannedFile[] => [
   { path: `${UNIT_FOLDER}/${RESOLVER_UNIT}`, content: resolverUnit(unit), mode: 0o644 },
 ];
 
-const addUser = (user: string): string[] => [
-  'useradd',
-  '--system',
-  '--user-group',
-  '--no-create-home',
-  '--home-dir',
-  '/nonexistent',
-  '--shell',
-  '/usr/sbin/nologin',
-  user,
-];
+const USERADD = 'useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin';
+
+const addUser = (user: string): string[] => [...USERADD.split(' '), user];
 
 const startCommands = (withResolver: boolean): string[][] => [
   ['systemctl', 'daemon-reload'],

@@ -1,4 +1,4 @@
-import { type Command, endpointMissing } from '../command.ts';
+import { type Command, endpointMissing, failed, printed } from '../command.ts';
 import { lastTable } from '../last-table.ts';
 import { type KernelListener, type KernelVips, kernelKey, readKernelVips } from './kernel-listeners.ts';
 import { destinationOf, type VipListener, vipListeners } from './listeners.ts';
@@ -32,14 +32,12 @@ function rowsOf(listener: VipListener, kernel: KernelVips): Row[] {
   });
 }
 
+/** Of a row's fields, in their order. */
 const HEADINGS = ['ADDRESS', 'PORT', 'PROTOCOL', 'DESTINATION', 'ENDPOINTS', 'PACKETS', 'BYTES'];
 
 function tableOf(rows: readonly Row[]): string {
-  const cells = rows.map(({ address, port, protocol, destination, endpoints, packets, bytes }) => [
-    ...[address, String(port), protocol, destination],
-    ...[endpoints.join(', ') || '(refused)', String(packets), String(bytes)],
-  ]);
-  const lines = [HEADINGS, ...cells];
+  const cells = rows.map((row) => ({ ...row, endpoints: row.endpoints.join(', ') || '(refused)' }));
+  const lines = [HEADINGS, ...cells.map((row) => Object.values(row).map(String))];
   const widths = HEADINGS.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)));
   return lines
     .map((line) =>
@@ -53,10 +51,7 @@ function tableOf(rows: readonly Row[]): string {
 
 /** `meshdoh-shim listeners`: the ports of VIPs as the last table has them, and as the kernel carries them. */
 export const listeners: Command = async (settings, io) => {
-  if (settings.endpoints.length === 0) {
-    io.stderr.write(endpointMissing(io));
-    return 1;
-  }
+  if (settings.endpoints.length === 0) return failed(io, endpointMissing(io));
   const table = await lastTable(settings);
   if (table === undefined) {
     io.stderr.write(
@@ -67,7 +62,8 @@ export const listeners: Command = async (settings, io) => {
   const kernel = await readKernelVips();
   const rows = vipListeners(table).flatMap((listener) => rowsOf(listener, kernel));
   const { refused } = kernel;
-  if (io.options.json) io.stdout.write(`${JSON.stringify({ listeners: rows, refused }, undefined, 2)}\n`);
-  else io.stdout.write(`${tableOf(rows)}\n\nPackets refused, to VIPs that lead nowhere: ${refused}\n`);
-  return 0;
+  const text = io.options.json
+    ? JSON.stringify({ listeners: rows, refused }, undefined, 2)
+    : `${tableOf(rows)}\n\nPackets refused, to VIPs that lead nowhere: ${refused}`;
+  return printed(io, text);
 };

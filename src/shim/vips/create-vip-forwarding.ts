@@ -1,4 +1,5 @@
 import { applyNft } from '../capture/nft-command.ts';
+import { messageOf } from '../message-of.ts';
 import { readKernelTargets } from './kernel-listeners.ts';
 import { vipCounterReader } from './listener-counters.ts';
 import { type AskOutside, lookUpWith } from './look-up.ts';
@@ -54,6 +55,6 @@ export async function vipsUnavailable(): Promise<string | undefined> {
     await applyNft('add table inet mesh_vip_probe\ndelete table inet mesh_vip_probe\n', { check: true });
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }

@@ -1,6 +1,4 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-import { NftError, PATH } from '../capture/nft-command.ts';
+import { runNft } from '../capture/nft-command.ts';
 import { socketText } from '../socket-address.ts';
 import type { Element, Variable } from './elements.ts';
 import { TABLE } from './ruleset.ts';
@@ -89,8 +87,6 @@ export function kernelTargets(json: string): Element[] {
 }
 
 const TIMEOUT_MS = 10_000;
-/** 10,000 listeners with two endpoints each take 20 MB. */
-const MAX_OCTETS = 256 * 1024 * 1024;
 
 /** Reads every element: a tenth of a second for 10,000 listeners. @throws NftError where it is not there, or not for us. */
 export const readKernelVips = async (): Promise<KernelVips> => kernelVips(await listTable());
@@ -101,16 +97,4 @@ export const readKernelTargets = (): Promise<readonly Element[]> =>
     .then(kernelTargets)
     .catch(() => []);
 
-async function listTable(): Promise<string> {
-  try {
-    const { stdout } = await promisify(execFile)('nft', ['-j', 'list', 'table', ...TABLE.split(' ')], {
-      timeout: TIMEOUT_MS,
-      maxBuffer: MAX_OCTETS,
-      env: { PATH },
-    });
-    return stdout;
-  } catch (error) {
-    const { stderr = '', message } = error as Error & { stderr?: string };
-    throw new NftError(stderr.trim().split('\n')[0] || message, { cause: error });
-  }
-}
+const listTable = (): Promise<string> => runNft(['-j', 'list', 'table', ...TABLE.split(' ')], TIMEOUT_MS);

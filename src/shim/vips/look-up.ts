@@ -1,8 +1,8 @@
-import ipaddr from 'ipaddr.js';
 import { Rcode, RRType } from '../../dns/constants.ts';
+import { ipText } from '../../dns/ip-address.ts';
 import { parseName } from '../../dns/name.ts';
 import { type DnsQuery, decodeQuery, encodeQuery, type Question } from '../../dns/query.ts';
-import { rcodeOf, recordsOf } from '../../dns/walk.ts';
+import { addressIn, rcodeOf, recordsOf } from '../../dns/walk.ts';
 import type { Forwarded } from '../../forward/forwarder.ts';
 import type { LookUp } from './endpoint-names.ts';
 
@@ -40,14 +40,11 @@ async function lookUp(ask: AskOutside, name: string, qtype: number): Promise<Ans
   const { wire } = forwarded;
   const rcode = rcodeOf(wire);
   if (rcode !== Rcode.noError && rcode !== Rcode.nxDomain) return undefined;
-  const octets = qtype === RRType.A ? 4 : 16;
   const answers = (recordsOf(wire) ?? []).filter(({ section }) => section === 'answer');
-  const records = answers.filter(({ type, rdataLength }) => type === qtype && rdataLength === octets);
+  const addresses = answers.flatMap((record) => (record.type === qtype ? (addressIn(wire, record) ?? []) : []));
   return {
-    addresses: records.map(({ rdataOffset, end }) =>
-      ipaddr.fromByteArray([...wire.subarray(rdataOffset, end)]).toString(),
-    ),
+    addresses: addresses.map(ipText),
     // An alias that is led elsewhere is how many services fail over.
-    ttl: records.length === 0 ? NO_RECORDS_TTL : Math.min(...answers.map(({ ttl }) => ttl)),
+    ttl: addresses.length === 0 ? NO_RECORDS_TTL : Math.min(...answers.map(({ ttl }) => ttl)),
   };
 }

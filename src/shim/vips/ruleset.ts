@@ -26,6 +26,15 @@ function familiesOf({ ipv4, ipv6 }: VipPrefixes): readonly Family[] {
   ];
 }
 
+/** What `elements.ts` fills. */
+const variables = ({
+  name,
+  digit,
+}: Family): string => `	set listeners${digit} { type ipv${digit}_addr . inet_proto . inet_service; counter; }
+	map one${digit} { type ipv${digit}_addr . inet_proto . inet_service : ipv${digit}_addr . inet_service; }
+	map many${digit} { typeof ${name} daddr . meta l4proto . th dport . numgen random mod ${SLOTS} : ${name} daddr . th dport; }
+`;
+
 /** One line for each family, in a chain. */
 const lines = (families: readonly Family[], rule: (family: Family) => string): string =>
   families.map((family) => `\t\t${rule(family)}\n`).join('');
@@ -66,13 +75,7 @@ export function vipRules(prefixes: VipPrefixes): string {
     .join('');
   const masquerade = lines(families, ({ name, pool }) => `ct status dnat ct original ${name} daddr ${pool} masquerade`);
   return `table ${TABLE} {
-	set listeners4 { type ipv4_addr . inet_proto . inet_service; counter; }
-	set listeners6 { type ipv6_addr . inet_proto . inet_service; counter; }
-	map one4 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
-	map one6 { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }
-	map many4 { typeof ip daddr . meta l4proto . th dport . numgen random mod ${SLOTS} : ip daddr . th dport; }
-	map many6 { typeof ip6 daddr . meta l4proto . th dport . numgen random mod ${SLOTS} : ip6 daddr . th dport; }
-	counter refused { }
+${families.map(variables).join('')}	counter refused { }
 	chain vips {
 ${lines(families, ({ name, digit }) => `meta l4proto { tcp, udp } dnat ${name} to ${name} daddr . meta l4proto . th dport map @one${digit}`)}${lines(families, ({ name, digit }) => `meta l4proto { tcp, udp } dnat ${name} to ${name} daddr . meta l4proto . th dport . numgen random mod ${SLOTS} map @many${digit}`)}	}
 	chain refuse {

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
-import ipaddr from 'ipaddr.js';
+import { ipText, isIpWithin, LOOPBACK, parsePrefixes, parseUnmappedIp, UNSPECIFIED } from '../../dns/ip-address.ts';
+import { type Pools, poolPrefixes } from '../../table/pool-prefixes.ts';
 import type { ListenerTarget } from './listeners.ts';
 
 /** Where one connection goes. */
@@ -16,22 +17,16 @@ export interface WeightedTarget extends Target {
 /** What an endpoint name last resolved to; nothing where it never did. */
 export type Addresses = (name: string) => readonly string[];
 
-/** Ranges (as ipaddr.js names them) that a VIP must never lead to: this machine, its metadata service, groups. */
-const FORBIDDEN: ReadonlySet<string> = new Set(['loopback', 'linkLocal', 'multicast', 'unspecified', 'broadcast']);
-
-type Pools = readonly { readonly ipv4: string; readonly ipv6: string }[];
+/** What a VIP must never lead to: this machine, its link with the metadata service, groups. */
+const FORBIDDEN = [
+  ...LOOPBACK,
+  ...UNSPECIFIED,
+  ...parsePrefixes('169.254.0.0/16', 'fe80::/10', '224.0.0.0/4', 'ff00::/8', '255.255.255.255/32'),
+];
 
 /** Whether traffic may be sent to an address; `pools`: a VIP that leads to a VIP would go round in circles. */
-export function allowedAddress(address: string, pools: Pools): boolean {
-  if (isIP(address) === 0) return false;
-  const ip = ipaddr.process(address);
-  if (FORBIDDEN.has(ip.range())) return false;
-  const family = ip.kind();
-  return !pools.some((pool) => {
-    const [base, bits] = ipaddr.parseCIDR(pool[family]);
-    return ip.match(base, bits);
-  });
-}
+export const allowedAddress = (address: string, pools: Pools): boolean =>
+  isIP(address) !== 0 && !isIpWithin(address, FORBIDDEN) && !isIpWithin(address, poolPrefixes(pools));
 
 export interface FamilyTargets {
   readonly ipv4: readonly WeightedTarget[];
@@ -50,12 +45,11 @@ export function resolvedTargets(
   const byFamily = { ipv4: new Map<string, WeightedTarget>(), ipv6: new Map<string, WeightedTarget>() };
   for (const { address, port, weight } of targets) {
     const found = isIP(address) === 0 ? addressesOf(address) : [address];
-    const allowed = found.filter((one) => allowedAddress(one, pools)).map((one) => ipaddr.process(one));
+    const allowed = found.flatMap((one) => (allowedAddress(one, pools) ? (parseUnmappedIp(one) ?? []) : []));
     for (const ip of allowed) {
-      const family = ip.kind();
-      const byAddress = byFamily[family];
-      const sharers = allowed.filter((other) => other.kind() === family).length;
-      const text = ip.toString();
+      const byAddress = byFamily[ip.length === 4 ? 'ipv4' : 'ipv6'];
+      const sharers = allowed.filter((other) => other.length === ip.length).length;
+      const text = ipText(ip);
       const key = `${text} ${port}`;
       const before = byAddress.get(key)?.weight ?? 0;
       byAddress.set(key, { address: text, port, weight: before + weight / sharers });

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { MeshTable } from '../../table/mesh-table.ts';
+import { messageOf } from '../message-of.ts';
 import type { Gauge } from '../metrics.ts';
 import type { Reachable } from '../vip-carrier.ts';
 import {
@@ -221,7 +222,7 @@ export class VipForwarding {
     } catch (error) {
       this.#touch([...wanted.keys()]);
       this.#mustReplace = true;
-      this.#fail(error instanceof Error ? error.message : String(error));
+      this.#fail(messageOf(error));
       return;
     }
     if (ended.length > 0) await this.#options.forgetUdpFlows(ended);
