@@ -8,6 +8,8 @@ import { negativeSeconds, type RecordAt, rcodeOf, recordsOf } from './walk.ts';
 export interface Relay {
   /** Seconds that HTTP caches had kept the response (RFC 8484 section 5.1). */
   readonly age?: number;
+  /** The most that a TTL may say, in seconds. */
+  readonly maxTtl?: number | undefined;
   /** To be added. */
   readonly ede?: ExtendedError;
   /** Of the response, where they are known already. */
@@ -28,7 +30,7 @@ const isOpt = ({ section, type }: RecordAt): boolean => section === 'additional'
  * where the query has none; extended errors are handed on. Everything else keeps its octets.
  */
 export function relayResponse(query: DnsQuery, response: Buffer, relay: Relay = {}): Buffer {
-  const { age = 0, ede, records = recordsOf(response) ?? [] } = relay;
+  const { age = 0, maxTtl = NO_LIMIT, ede, records = recordsOf(response) ?? [] } = relay;
   const opt = records.find(isOpt);
   // Pointers lead backwards only, so records before the OPT do without what follows it.
   const end = opt?.offset ?? response.length;
@@ -48,11 +50,12 @@ export function relayResponse(query: DnsQuery, response: Buffer, relay: Relay = 
   if (query.question !== undefined) relayed.set(query.question.wire, HEADER_OCTETS);
   relayed[2] = (uint8(response, 2) & 0xfe) | (query.rd ? 0x01 : 0);
   relayed[3] = 0x80 | (uint8(response, 3) & 0x6f) | (query.cd ? 0x10 : 0);
-  if (age > 0) countDown(relayed, records, end, age);
+  if (age > 0 || maxTtl < NO_LIMIT) limitTtls(relayed, records, end, age, maxTtl);
   return relayed;
 }
 
 const NO_OPTIONS = Buffer.alloc(0);
+const NO_LIMIT = 0xffff_ffff;
 
 const rcodeIn = (response: Buffer, opt: RecordAt | undefined): number =>
   rcodeOf(response) | (opt === undefined ? 0 : (opt.ttl >>> 24) << 4);
@@ -76,9 +79,11 @@ function extendedErrorsOf(response: Buffer, { rdataOffset, end }: RecordAt): Buf
   return options;
 }
 
-function countDown(response: Buffer, records: readonly RecordAt[], end: number, age: number): void {
+function limitTtls(response: Buffer, records: readonly RecordAt[], end: number, age: number, maxTtl: number): void {
   for (const record of records) {
-    if (record.offset < end) response.writeUInt32BE(Math.max(0, secondsOf(response, record) - age), record.ttlOffset);
+    if (record.offset >= end) continue;
+    const left = Math.max(0, secondsOf(response, record) - age);
+    response.writeUInt32BE(Math.min(left, maxTtl), record.ttlOffset);
   }
 }
 

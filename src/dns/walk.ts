@@ -113,6 +113,15 @@ export function cacheSeconds(wire: Uint8Array, records = recordsOf(wire)): numbe
 /** Whether this is an OPT with upper rcode bits: the header's NOERROR then is none. */
 const hasExtendedRcode = ({ type, ttl }: RecordAt): boolean => type === RRType.OPT && ttl >>> 24 !== 0;
 
+/** A name may be registered right after somebody asked for it in vain. */
+export const MAX_DENIAL_SECONDS = 60;
+
+/** Of a name, or of data; also where it is a CNAME's target that has none: the SOA says so (RFC 2308 section 2.2). */
+export const isDenial = (response: Uint8Array, records: readonly RecordAt[]): boolean =>
+  rcodeOf(response) === Rcode.nxDomain ||
+  uint16(response, 6) === 0 ||
+  records.some(({ section, type }) => section === 'authority' && type === RRType.SOA);
+
 /** RFC 2308 section 5: the smaller of the SOA's TTL and its MINIMUM field, which is its last. */
 export function negativeSeconds(wire: Uint8Array, soa: RecordAt): number {
   if (soa.rdataLength < MIN_SOA_RDATA_OCTETS) return 0;

@@ -24,6 +24,8 @@ export class DohClient implements UpstreamClient {
   readonly #closing = new AbortController();
   #connection: Connection | undefined;
   #dialling: Promise<Connection | HttpFailure> | undefined;
+  /** The last connection went because of a slow answer alone; the next will tell. */
+  #isDoubtful = false;
 
   /** Throws an InvalidUpstreamError. `now` is the wall clock in milliseconds. */
   constructor(upstream: Upstream, now: () => number = Date.now) {
@@ -49,9 +51,9 @@ export class DohClient implements UpstreamClient {
     if (!this.#openConnection()) await untilAborted(this.#dial(), signal);
   }
 
-  /** Whether there is a connection that is trusted to carry the next exchange. */
+  /** Whether there is a connection to carry the next exchange, or it is not known that there can be none. */
   get isConnected(): boolean {
-    return this.#connection?.isOpen === true;
+    return this.#isDoubtful || this.#connection?.isOpen === true;
   }
 
   /** Cuts all connections; exchanges fail from now on. */
@@ -61,13 +63,29 @@ export class DohClient implements UpstreamClient {
 
   #attempt(wire: Buffer, attempt: Attempt): Promise<HttpReply> {
     const connection = this.#openConnection();
-    return connection === undefined ? this.#attemptDialled(wire, attempt) : attemptOver(connection, wire, attempt);
+    return connection === undefined
+      ? this.#attemptDialled(wire, attempt)
+      : this.#attemptOver(connection, wire, attempt);
   }
 
   async #attemptDialled(wire: Buffer, attempt: Attempt): Promise<HttpReply> {
     const dialled = await untilGivenUp(this.#dial(), attempt);
     if (dialled === undefined) return givenUp(attempt);
-    return 'kind' in dialled ? dialled : attemptOver(dialled, wire, attempt);
+    return 'kind' in dialled ? dialled : this.#attemptOver(dialled, wire, attempt);
+  }
+
+  #attemptOver(connection: Connection, wire: Buffer, attempt: Attempt): Promise<HttpReply> {
+    if (attempt.isGivenUp) return Promise.resolve(givenUp(attempt));
+    const { heard } = connection;
+    return connection.exchange(wire, attempt).then((reply) => {
+      if (!reply.ok && connection.heard === heard && attempt.isOverdue) this.#doubt(connection);
+      return reply;
+    });
+  }
+
+  #doubt(connection: Connection): void {
+    this.#isDoubtful = connection.isOpen;
+    connection.retire();
   }
 
   #openConnection(): Connection | undefined {
@@ -83,20 +101,12 @@ export class DohClient implements UpstreamClient {
     if (this.#closing.signal.aborted) return Promise.resolve(transportFailure('closed'));
     this.#dialling ??= dial(this.#endpoint, this.#now, this.#closing.signal).then((dialled) => {
       this.#dialling = undefined;
+      this.#isDoubtful = false;
       if (!('kind' in dialled)) this.#connection = dialled;
       return dialled;
     });
     return this.#dialling;
   }
-}
-
-function attemptOver(connection: Connection, wire: Buffer, attempt: Attempt): Promise<HttpReply> {
-  if (attempt.isGivenUp) return Promise.resolve(givenUp(attempt));
-  const { heard } = connection;
-  return connection.exchange(wire, attempt).then((reply) => {
-    if (!reply.ok && connection.heard === heard && attempt.isOverdue) connection.retire();
-    return reply;
-  });
 }
 
 function exchangedFrom(reply: HttpReply, question: Question): Exchanged {

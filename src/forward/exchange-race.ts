@@ -68,10 +68,14 @@ export class ExchangeRace {
     const { wire, question, timeoutMs } = this.#content;
     const attempt = new Attempt(timeoutMs);
     this.#running[index] = attempt;
-    void client.exchange(wire, question, attempt).then((exchanged) => {
+    const end = (exchanged: Exchanged) => {
       attempt.end();
       this.#running[index] = undefined;
       this.#ended(exchanged, client.origin, index);
+    };
+    // A fault of ours is one upstream's failure, and not the end of DNS on a host.
+    client.exchange(wire, question, attempt).then(end, (fault: unknown) => {
+      end({ ok: false, kind: 'transport', message: fault instanceof Error ? fault.message : String(fault) });
     });
   }
 

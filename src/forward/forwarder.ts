@@ -12,6 +12,8 @@ export type Forwarded =
       readonly upstream: string;
       /** Seconds the answer had already spent in HTTP caches (RFC 8484 section 5.1); TTLs still include them. */
       readonly age: number;
+      /** The most that its TTLs may say, in seconds. */
+      readonly maxTtl?: number;
     }
   | {
       readonly ok: false;

@@ -3,7 +3,7 @@ import { EdeCode, Rcode } from '../dns/constants.ts';
 import type { DnsQuery } from '../dns/query.ts';
 import { relayedRecords, relayResponse } from '../dns/relayed-response.ts';
 import { encodeResponse } from '../dns/response.ts';
-import { cacheSeconds, rcodeOf, recordsOf } from '../dns/walk.ts';
+import { cacheSeconds, isDenial, MAX_DENIAL_SECONDS, rcodeOf, recordsOf } from '../dns/walk.ts';
 import type { Forwarded, Forwarder, UpstreamFailure } from '../forward/forwarder.ts';
 import type { Resolution } from './resolver.ts';
 
@@ -29,9 +29,12 @@ export const askedAnswer = (query: DnsQuery, { forwarder, cache }: ForwardPorts,
 function concluded(query: DnsQuery, forwarded: Forwarded, cache: ForwardPorts['cache']): Resolution {
   if (forwarded.ok) {
     const { age, upstream, records: theirs = recordsOf(forwarded.wire) ?? [] } = forwarded;
-    const wire = relayResponse(query, forwarded.wire, { age, records: theirs });
-    // Taken apart once: the relayed octets are where they were, and say the same, unless they have aged.
-    const records = age > 0 ? recordsOf(wire) : relayedRecords(theirs);
+    const maxTtl = isDenial(forwarded.wire, theirs)
+      ? Math.min(MAX_DENIAL_SECONDS, forwarded.maxTtl ?? MAX_DENIAL_SECONDS)
+      : forwarded.maxTtl;
+    const wire = relayResponse(query, forwarded.wire, { age, maxTtl, records: theirs });
+    // Taken apart once: the relayed octets are where they were, and say the same, unless their TTLs are others.
+    const records = age > 0 || maxTtl !== undefined ? recordsOf(wire) : relayedRecords(theirs);
     const maxAge = cacheSeconds(wire, records);
     cache?.keepForwarded(query.wire, wire, records, maxAge);
     return { wire, source: 'forwarded', maxAge, upstream };

@@ -88,8 +88,10 @@ export const askUdp: Ask = ({ address, port }, query, question, signal) => {
     if (answers(wire, query, question)) resolve({ wire });
   });
   socket.on('error', (error) => resolve({ failed: error.message }));
-  // Connected, so that only the server is heard, and a refusal by its host as well.
-  socket.connect(port, address, () => send(RETRANSMIT_MS));
+  // Connected, so that only the server is heard, and a refusal by its host as well. A callback would be called for a
+  // server without a route, too, in place of 'error'.
+  socket.on('connect', () => send(RETRANSMIT_MS));
+  socket.connect(port, address);
   signal.addEventListener('abort', () => {
     clearTimeout(timer);
     socket.close();

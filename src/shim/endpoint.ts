@@ -1,6 +1,8 @@
-import { RRType } from '../dns/constants.ts';
+import { EdeCode, Rcode, RRType } from '../dns/constants.ts';
+import { extendedErrorCodes } from '../dns/extended-errors.ts';
 import { type DomainName, ROOT } from '../dns/name.ts';
 import { type DnsQuery, decodeQuery, encodeQuery, type Question } from '../dns/query.ts';
+import { rcodeOf, recordsOf } from '../dns/walk.ts';
 import { Attempt } from '../forward/attempt.ts';
 import type { DohClient } from '../forward/doh-client.ts';
 import { encodeOutgoing } from '../forward/outgoing.ts';
@@ -57,7 +59,7 @@ export class Endpoint implements UpstreamClient {
     const { client } = this.#ports;
     return client.exchange(wire, question, attempt).then((exchanged) => {
       if (this.#health.note(verdictOf(exchanged, client.isConnected, attempt.isOverdue))) this.#onChange();
-      return exchanged;
+      return exchanged.ok || exchanged.wire === undefined ? exchanged : judged(exchanged, exchanged.wire);
     });
   }
 
@@ -82,6 +84,12 @@ export class Endpoint implements UpstreamClient {
     attempt.end();
     this.#scheduleProbe();
   }
+}
+
+/** That a view does not forward is an answer, not a failure: nobody else is asked (extended error 18). */
+function judged(failed: Exchanged, wire: Buffer): Exchanged {
+  const isProhibited = rcodeOf(wire) === Rcode.refused && extendedErrorCodes(wire).includes(EdeCode.prohibited);
+  return isProhibited ? { ok: true, wire, records: recordsOf(wire) ?? [], age: 0 } : failed;
 }
 
 function probeQuery(qname: DomainName): { query: DnsQuery; question: Question } {

@@ -1,10 +1,9 @@
 import type { AnswerCache } from '../cache/answer-cache.ts';
-import { EdeCode, Rcode } from '../dns/constants.ts';
+import { EdeCode } from '../dns/constants.ts';
 import { extendedErrorCodes } from '../dns/extended-errors.ts';
 import { parseName, ROOT } from '../dns/name.ts';
 import type { DnsQuery, Edns, Question } from '../dns/query.ts';
 import { relayResponse } from '../dns/relayed-response.ts';
-import { rcodeOf } from '../dns/walk.ts';
 import type { Forwarded, Forwarder } from '../forward/forwarder.ts';
 import type { OutgoingTraits } from '../forward/outgoing.ts';
 import type { UpstreamGroup } from '../forward/upstream-group.ts';
@@ -35,6 +34,9 @@ export interface PolicyPorts {
 
 /** Programs begin to give up after two seconds; an older answer then is better than none (RFC 8767 section 5). */
 const LATE_MS = 1_800;
+
+/** Seconds. What somebody else says meanwhile must not outlive the outage for long: it may be a portal's, or a zone's outside. */
+const FALLBACK_TTL = 30;
 
 /** Its padding hides the name (RFC 8467), and its extended errors say why (RFC 8914); the client sees none of it. */
 const OWN_EDNS: Edns = { udpSize: 1232, version: 0, do: false, padded: false, hasClientSubnet: false };
@@ -114,7 +116,7 @@ export class PolicyForwarder implements Forwarder {
     signal: AbortSignal,
   ): Forwarded | Promise<Forwarded> {
     if (!outcome.ok) {
-      return isFinal(outcome) ? finalAnswer(outcome) : this.#whenAway(query, question, isGiven, outcome, signal);
+      return isFinal(outcome) ? outcome : this.#whenAway(query, question, isGiven, outcome, signal);
     }
     const { age } = outcome;
     const admitted = this.#ports.gate.admit(query, question, outcome.wire);
@@ -147,7 +149,9 @@ export class PolicyForwarder implements Forwarder {
     const known = await this.#ports.mesh.whenAway(query, signal);
     if (known.kind === 'answer') return { ok: true, wire: known.wire, upstream: 'table', age: 0 };
     const isOpen = known.kind === 'open' && !isGiven && this.#ports.fallback === 'system';
-    return isOpen ? this.#fromSystem(query, question, signal) : away;
+    if (!isOpen) return away;
+    const outcome = await this.#fromSystem(query, question, signal);
+    return outcome.ok ? { ...outcome, maxTtl: FALLBACK_TTL } : outcome;
   }
 }
 
@@ -158,15 +162,6 @@ const unreached = (upstream: string, message: string) => ({ upstream, kind: 'tra
 /** The endpoint has spoken: its error stands, and nobody else is asked. Not being ready is no such word. */
 const isFinal = (outcome: Failed): boolean =>
   outcome.failures.some(({ wire }) => wire !== undefined && !extendedErrorCodes(wire).includes(EdeCode.notReady));
-
-/** That a view does not forward is an answer, not a failure of the endpoint (extended error 18). */
-function finalAnswer(outcome: Failed): Forwarded {
-  const refused = outcome.failures.findLast(({ wire }) => wire !== undefined && isProhibited(wire));
-  return refused?.wire === undefined ? outcome : { ok: true, wire: refused.wire, upstream: 'doh', age: 0 };
-}
-
-const isProhibited = (wire: Buffer): boolean =>
-  rcodeOf(wire) === Rcode.refused && extendedErrorCodes(wire).includes(EdeCode.prohibited);
 
 const labelled = (outcome: Forwarded, upstream: AnsweredBy): Forwarded =>
   outcome.ok ? { ...outcome, upstream } : outcome;

@@ -294,6 +294,20 @@ describe('an HTTP/2 session', () => {
     expect(upstream.connections).toBe(2);
   });
 
+  it('that may only have been slow casts no doubt on the upstream until the next one fails', async () => {
+    const upstream = await startUpstream({
+      protocol: 'h1',
+      script: (request) => (request.query.question?.qname === 'slow.example' ? 'hang' : answer(request)),
+    });
+    const client = clientOf(upstream);
+    await ask(client);
+    expect(await ask(client, 'slow.example', new Attempt(50))).toEqual(failure('timeout', ''));
+    expect(client.isConnected).toBe(true);
+    upstream.ignoresConnections = true;
+    expect(await ask(client)).toEqual(failure('transport', 'no TLS connection'));
+    expect(client.isConnected).toBe(false);
+  });
+
   it('stays when it answers PINGs while an exchange times out', async () => {
     const { now, advance } = clock();
     const upstream = await startUpstream();

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createCertificate } from '../support/certificate.ts';
-import { answersOf, edeCodesOf, name, rcodeIn } from '../support/dns.ts';
+import { answersOf, authoritiesOf, edeCodesOf, name, rcodeIn } from '../support/dns.ts';
 import { MeshEndpoint } from '../support/mesh-endpoint.ts';
 import {
   answersBySource,
@@ -31,6 +31,11 @@ async function world(options: RunningShimOptions = {}) {
   const running = await startShim(closers, { endpoints: [doh], system, ...options });
   await eventually(() => running.shim.status().table.state === 'known', 3_000);
   return { doh, system, ...running };
+}
+
+function soaOf(zone: string) {
+  const timers = { serial: 1, refresh: 3600, retry: 600, expire: 86_400, minimum: 3600 };
+  return { type: 'SOA' as const, owner: name(zone), ttl: 3600, mname: name(zone), rname: name(zone), ...timers };
 }
 
 const isUp = ({ shim }: Awaited<ReturnType<typeof world>>): boolean => shim.status().endpoints[0]?.state.up === true;
@@ -110,6 +115,37 @@ describe('an endpoint that is away', () => {
     expect(answersOf(await ask('other.example.org'))).toHaveLength(1);
     expect(second.qnames).toContain('other.example.org');
     expect(second.qnames).not.toContain('www.example.org');
+  });
+});
+
+describe('while another answers for it', () => {
+  it('its answers are for half a minute, and denials for a minute', async () => {
+    const at = await world();
+    at.system.respond = ({ question }) =>
+      question?.qname === 'no.example.org'
+        ? { rcode: 3, authorities: [soaOf('example.org')] }
+        : { answers: [{ owner: question?.qname ?? name('.'), ttl: 3600, type: 'A', address: SYSTEM }] };
+    await at.doh.takeAway();
+    expect(answersOf(await at.ask('www.example.org'))).toEqual([`www.example.org 30 A ${SYSTEM}`]);
+    expect(answersOf(await at.ask('www.example.org'))).toEqual([`www.example.org 30 A ${SYSTEM}`]);
+    expect(authoritiesOf(await at.ask('no.example.org'))[0]).toMatch(/^example\.org 30 SOA /);
+    expect(at.system.qnames).toEqual(['www.example.org', 'no.example.org']);
+  });
+});
+
+describe('that a name may not be asked for', () => {
+  it('is final: neither the next endpoint nor the host’s own resolvers are asked', async () => {
+    const second = await MeshEndpoint.start(certificate);
+    closers.add(() => second.takeAway());
+    const first = await MeshEndpoint.start(certificate);
+    closers.add(() => first.takeAway());
+    first.respond = () => ({ rcode: 5, ede: { code: 18 } });
+    const system = await startSystemResolver(closers);
+    const { ask, shim } = await startShim(closers, { endpoints: [first, second], system });
+    const answer = await ask('www.example.org', 'A', EDNS);
+    expect([rcodeIn(answer), edeCodesOf(answer)]).toEqual(['REFUSED', [18]]);
+    expect([...second.qnames, ...system.qnames]).toEqual([]);
+    expect(shim.status().endpoints[0]?.state).toEqual({ up: true });
   });
 });
 

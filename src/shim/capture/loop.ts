@@ -12,7 +12,7 @@ const TIMEOUT_MS = 1500;
 const NOBODY = { address: '192.0.2.53', port: DNS_PORT };
 
 /** Of these resolvers, those that pass their questions on to a running shim. None where our question is redirected. */
-async function loopingResolvers(servers: readonly string[]): Promise<readonly string[]> {
+export async function loopingResolvers(servers: readonly string[]): Promise<readonly string[]> {
   const answers = await Promise.all(servers.map((address) => answersUdp({ address, port: DNS_PORT }, TIMEOUT_MS)));
   const looping = servers.filter((_, index) => answers[index]);
   return looping.length > 0 && (await answersUdp(NOBODY, TIMEOUT_MS)) ? [] : looping;

@@ -13,13 +13,16 @@ import { CaptureStatus } from './capture-status.ts';
 import { dnsServerUids, exemptUids } from './exempt-users.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { HostFiles } from './host-files.ts';
-import { refuseLoop } from './loop.ts';
+import { loopingResolvers, loopReason, refuseLoop } from './loop.ts';
 import { applyNft } from './nft-command.ts';
 import { BEAT_ADDRESS, DISARM_ADDRESS, nftRuleset, REMOVE_NFT_TABLE } from './nft-ruleset.ts';
+import { readOriginalResolvers } from './original-resolvers.ts';
 
 const BEAT_MS = 1000;
 /** Users and the owners of port 53 change when services come and go. */
 const BEATS_BETWEEN_USERS = 10;
+/** So do resolvers. Each look puts a name to them that they pass on. */
+const BEATS_BETWEEN_LOOKS = 60;
 const ROOT_UID = 0;
 
 interface BoundBridge {
@@ -38,6 +41,9 @@ export class NftCapture implements Capture {
   readonly #bound = new Map<string, BoundBridge | undefined>();
   #exempt: readonly number[] = [];
   #beats = 0;
+  #looking: Promise<void> | undefined;
+  /** Why nothing is captured until other users are exempt. */
+  #loop: string | undefined;
   /** The ruleset that the kernel has, as far as we know. */
   #loaded = '';
   readonly #status: CaptureStatus;
@@ -77,6 +83,7 @@ export class NftCapture implements Capture {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.#beating;
+    await this.#looking;
     await this.#heartbeat.send(DISARM_ADDRESS);
     this.#heartbeat.close();
     // Disarmed it does nothing; whoever ends the service deletes it, should we not be allowed to.
@@ -93,8 +100,10 @@ export class NftCapture implements Capture {
       if (!(await this.#options.selfCheck())) throw new Error('the shim does not answer at its own address');
       await this.#bindBridges();
       await this.#findUsers();
+      if (this.#loop !== undefined) throw new Error(this.#loop);
       await this.#arm();
       this.#status.become({ kind: 'on', how: 'nft' });
+      if (this.#beats % BEATS_BETWEEN_LOOKS === 1) this.#looking ??= this.#lookForLoop();
     } catch (error) {
       this.#status.become({ kind: 'failed', reason: messageOf(error) });
     }
@@ -113,6 +122,7 @@ export class NftCapture implements Capture {
     await applyNft(ruleset);
     if (isLoaded) this.#options.log('the nft table was gone (a firewall was restarted?): put right');
     this.#loaded = ruleset;
+    this.#looking ??= this.#lookForLoop();
   }
 
   /** Before the redirect leads there. An address that cannot be bound is told once, and its bridge left out. */
@@ -143,7 +153,23 @@ export class NftCapture implements Capture {
     );
     const [passwd = '', udp = '', udp6 = ''] = texts;
     const serving = [...dnsServerUids(udp), ...dnsServerUids(udp6)];
-    this.#exempt = exemptUids(this.#settings.exemptUsers, passwd, serving);
+    const exempt = exemptUids(this.#settings.exemptUsers, passwd, serving);
+    if (exempt.join() !== this.#exempt.join()) this.#loop = undefined;
+    this.#exempt = exempt;
+  }
+
+  /**
+   * Whether a resolver that we ask is captured itself: one that bound port 53 as root and then became a user that is not
+   * exempt. It shows while we are armed, and no sooner. Not waited for: beats go on.
+   */
+  async #lookForLoop(): Promise<void> {
+    const { servers } = await readOriginalResolvers(this.#host, this.#settings);
+    const looping = await loopingResolvers(servers);
+    this.#looking = undefined;
+    if (looping.length === 0) return;
+    this.#loop = `${loopReason(looping)}; or name the user that it runs as with "exempt-user"`;
+    await this.#heartbeat.send(DISARM_ADDRESS);
+    this.#status.become({ kind: 'failed', reason: this.#loop });
   }
 }
 

@@ -13,19 +13,24 @@ export interface OriginalResolvers {
 export const RESOLVED_UPLINKS = '/run/systemd/resolve/resolv.conf';
 const RESOLVED_STUBS: ReadonlySet<string> = new Set(['127.0.0.53', '127.0.0.54']);
 
+const DNS_PORT = 53;
+
 export const originalResolversPath = (stateDir: string): string => join(stateDir, 'original-resolvers.json');
 
 /** Whether programs ask systemd-resolved. */
 export const asksResolved = (resolvConf: string): boolean =>
   parseResolvConf(resolvConf).nameservers.some((server) => RESOLVED_STUBS.has(server));
 
-/** From the texts of the files. Our own addresses are left out: asking them would be a loop. */
+/**
+ * From the texts of the files, whose servers all are on port 53. Where we listen on it is left out: asking us would be a
+ * loop. On another port of the same address we are somebody else.
+ */
 export function originalResolvers(
   resolvConf: string,
   uplinks: string | undefined,
   listen: readonly ListenAddress[],
 ): OriginalResolvers {
-  const own = new Set(listen.map(({ address }) => address));
+  const own = new Set(listen.flatMap(({ address, port }) => (port === DNS_PORT ? [address] : [])));
   const { nameservers, search } = parseResolvConf(resolvConf);
   const servers =
     uplinks !== undefined && asksResolved(resolvConf) ? parseResolvConf(uplinks).nameservers : nameservers;
