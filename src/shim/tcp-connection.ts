@@ -9,7 +9,12 @@ export interface TcpConnectionOptions {
   readonly maxQueryOctets: number;
   /** Told of every whole query. */
   readonly onQuery: (connection: TcpConnection) => void;
+  /** Whether all connections together hold as many octets as they may that their clients have not taken. */
+  readonly isFull: () => boolean;
 }
+
+/** A client that leaves more than this untaken, as much as the largest answer, is not asked for its next query. */
+const MAX_UNTAKEN_OCTETS = 65_537;
 
 /**
  * One client's connection (RFC 7766): answers leave as they come, in any order. A query is in flight until the
@@ -54,6 +59,11 @@ export class TcpConnection {
     this.#endWhenAnswered();
   }
 
+  /** Octets of answers that are waiting for the client. */
+  get untaken(): number {
+    return this.#socket.writableLength;
+  }
+
   destroy(): void {
     this.#socket.destroy();
   }
@@ -85,7 +95,7 @@ export class TcpConnection {
 
   /** Whether that was all. */
   #takeWhileAllowed(): boolean {
-    while (this.#inFlight < this.#options.maxInFlight) {
+    while (this.#inFlight < this.#options.maxInFlight && this.untaken <= MAX_UNTAKEN_OCTETS) {
       const frame = this.#frames.next();
       if (frame.kind !== 'message') {
         if (frame.kind === 'malformed') this.destroy();
@@ -113,6 +123,8 @@ export class TcpConnection {
   }
 
   #send(answer: Answer): void {
+    // Its queries were taken while there was room, and their answers come when there is none.
+    if (this.untaken > MAX_UNTAKEN_OCTETS && this.#options.isFull()) this.destroy();
     if (answer !== undefined && this.#socket.writable) this.#socket.write(framed(answer), this.#onTaken);
     else process.nextTick(this.#onTaken);
   }

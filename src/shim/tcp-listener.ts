@@ -24,6 +24,8 @@ export interface TcpListenerOptions {
 const IDLE_TIMEOUT_MS = 10_000;
 const MAX_CONNECTIONS = 1000;
 const MAX_IN_FLIGHT = 100;
+/** Of answers that wait for clients of all connections. */
+const MAX_UNTAKEN_OCTETS = 16 * 1024 * 1024;
 /** What a DoH endpoint takes by default. */
 const MAX_QUERY_OCTETS = 4096;
 
@@ -52,7 +54,8 @@ class StreamListener implements Listener {
     const { exchange, idleTimeoutMs = IDLE_TIMEOUT_MS, maxInFlight = MAX_IN_FLIGHT } = options;
     const { maxQueryOctets = MAX_QUERY_OCTETS, closeTimeoutMs = CLOSE_TIMEOUT_MS } = options;
     const onQuery = (connection: TcpConnection) => this.#moveToEnd(connection);
-    const shared = { exchange, idleTimeoutMs, maxInFlight, maxQueryOctets, onQuery };
+    const isFull = () => this.#untaken() > MAX_UNTAKEN_OCTETS;
+    const shared = { exchange, idleTimeoutMs, maxInFlight, maxQueryOctets, onQuery, isFull };
     this.address = address;
     this.port = port;
     this.#server = server;
@@ -84,6 +87,12 @@ class StreamListener implements Listener {
     this.#connections.delete(idle);
     idle.destroy();
     return true;
+  }
+
+  #untaken(): number {
+    let octets = 0;
+    for (const { untaken } of this.#connections) octets += untaken;
+    return octets;
   }
 
   #moveToEnd(connection: TcpConnection): void {

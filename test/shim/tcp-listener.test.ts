@@ -49,6 +49,14 @@ async function clientOf({ address, port }: Listener): Promise<Client> {
 
 const echo: Exchange = async (wire) => responseWire(decoded(wire));
 
+/** Until a count has not moved for a while. */
+async function settled(count: () => number): Promise<void> {
+  for (let before = -1; before !== count(); ) {
+    before = count();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
 const framedQuery = (id: number, qname = 'a.test'): Buffer => framed(queryWire(qname, 'A', { id }));
 
 const idsOf = async (client: Client, count: number): Promise<number[]> => {
@@ -146,6 +154,50 @@ describe('a TCP listener', () => {
       await new Promise((resolve) => setTimeout(resolve, 150));
     }
     expect(asked).toBeLessThan(1000);
+  });
+
+  /** Of 64,000 octets. */
+  const long: Exchange = (wire) => Buffer.concat([wire.subarray(0, 2), Buffer.of(0x80), Buffer.alloc(63_997)]);
+
+  it('answers no more of long answers than a client takes, however many it may have in flight', async () => {
+    let answered = 0;
+    const exchange: Exchange = (wire) => {
+      answered++;
+      return long(wire, 'tcp');
+    };
+    const client = await clientOf(await listening(exchange, { maxInFlight: 10_000 }));
+    client.socket.pause();
+    const count = 2_000;
+    client.socket.write(Buffer.concat(Array.from({ length: count }, (_, id) => framedQuery(id))));
+    await settled(() => answered);
+    expect(answered).toBeLessThan(count / 4);
+    client.socket.resume();
+    expect(await idsOf(client, count)).toEqual(Array.from({ length: count }, (_, id) => id));
+  });
+
+  it('closes clients that let answers pile up, and no others', async () => {
+    const gate = Promise.withResolvers<void>();
+    const waiting: Exchange = async (wire) => {
+      await gate.promise;
+      return long(wire, 'tcp');
+    };
+    const listener = await listening((wire, transport) =>
+      wire[1] === 1 ? long(wire, transport) : waiting(wire, transport),
+    );
+    const deaf = await Promise.all(Array.from({ length: 12 }, () => clientOf(listener)));
+    for (const { socket } of deaf) {
+      socket.pause();
+      socket.write(Buffer.concat(Array.from({ length: 100 }, () => framedQuery(2))));
+    }
+    const other = await clientOf(listener);
+    other.socket.write(framedQuery(1));
+    await other.next();
+    gate.resolve();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    for (const { socket } of deaf) socket.resume();
+    await Promise.race(deaf.map(({ closed }) => closed));
+    other.socket.write(framedQuery(1));
+    expect((await other.next()).length).toBe(64_000);
   });
 
   it('answers a client that has closed its side', async () => {
