@@ -9,8 +9,13 @@ export interface KeptTable {
   /** Undefined: it has none. */
   readonly table: MeshTable | undefined;
   readonly etag: string | undefined;
-  /** When it said so, or that nothing has changed since; milliseconds since the epoch. */
+  /** When it said so, or that nothing has changed since; milliseconds since the epoch; 0 for another URL's. */
   readonly confirmedAt: number;
+  /**
+   * Of another endpoint, or of another way to ask this one. It says whose names these were, and nothing that may be
+   * answered.
+   */
+  readonly isForeign: boolean;
 }
 
 interface Header {
@@ -27,18 +32,20 @@ export class TableStore {
     this.#path = join(stateDir, 'table.json');
   }
 
-  /** Undefined when there is none of this URL, or none that can be read. */
+  /** Undefined when there is none, or none that can be read. */
   async read(url: string): Promise<KeptTable | undefined> {
     try {
       const content = await readStateFile(this.#path);
       if (content === undefined) return undefined;
       const end = content.indexOf('\n');
       const header = JSON.parse(content.slice(0, end)) as Partial<Header>;
-      if (header.url !== url) return undefined;
-      const confirmedAt = (await stat(this.#path)).mtimeMs;
-      if (!header.hasTable) return { table: undefined, etag: undefined, confirmedAt };
+      const isForeign = header.url !== url;
+      const confirmedAt = isForeign ? 0 : (await stat(this.#path)).mtimeMs;
+      if (!header.hasTable)
+        return isForeign ? undefined : { table: undefined, etag: undefined, confirmedAt, isForeign };
       const read = parseTable(content.slice(end + 1));
-      return read.ok ? { table: read.table, etag: header.etag, confirmedAt } : undefined;
+      const etag = isForeign ? undefined : header.etag;
+      return read.ok ? { table: read.table, etag, confirmedAt, isForeign } : undefined;
     } catch {
       return undefined;
     }

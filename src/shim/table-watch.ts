@@ -38,6 +38,7 @@ export class TableWatch {
   #table: MeshTable | undefined;
   #etag: string | undefined;
   #isAbsent = false;
+  #isForeign = false;
   #confirmedAt = 0;
   #fetchedAt = Number.NEGATIVE_INFINITY;
   #failures = 0;
@@ -75,6 +76,7 @@ export class TableWatch {
     if (kept !== undefined) {
       this.#etag = kept.etag;
       this.#confirmedAt = kept.confirmedAt;
+      this.#isForeign = kept.isForeign;
       await this.#use(kept.table);
     }
     void this.refresh();
@@ -126,7 +128,7 @@ export class TableWatch {
 
   async #takeAbsence(): Promise<void> {
     // With a table in hand, a 404 is a credential that is not known any more, or a mistake: nothing is forgotten for it.
-    if (this.#table !== undefined) return this.#fail('HTTP status 404');
+    if (this.#table !== undefined && !this.#isForeign) return this.#fail('HTTP status 404');
     this.#succeed();
     if (this.#isAbsent) return;
     await this.#use(undefined);
@@ -144,11 +146,14 @@ export class TableWatch {
     if (this.#failure !== undefined) this.#ports.log.info('table: fetched again');
     this.#failures = 0;
     this.#failure = undefined;
+    this.#isForeign = false;
     this.#confirmedAt = this.#now();
   }
 
   #fail(message: string): void {
-    if (this.#failure === undefined) this.#ports.log.info(`table: ${message}; the last one stays in use`);
+    if (this.#failure === undefined) {
+      this.#ports.log.info(`table: ${message}${this.#table === undefined ? '' : '; the last one stays in use'}`);
+    }
     this.#failures++;
     this.#failure = message;
   }

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createCertificate } from '../support/certificate.ts';
 import { answersOf, authoritiesOf, edeCodesOf, name, rcodeIn } from '../support/dns.ts';
@@ -103,6 +105,38 @@ describe('an endpoint that is away', () => {
     expect(answersOf(await ask('one.internal'))).toEqual([`one.internal 30 A ${VIP}`]);
     expect(answersOf(await ask('www.example.org'))[0]).toContain(SYSTEM);
     expect(at.system.qnames).toEqual(['www.example.org']);
+  });
+
+  /** Which an earlier run of a shim has kept, of an endpoint that has gone since. */
+  async function keptTable(host: string) {
+    const stateDir = await temporaryFolder(closers);
+    const at = await world({ stateDir });
+    at.doh.table = meshTable([vipHost(host, VIP)]);
+    await at.shim.reload(at.settings);
+    await eventually(async () => (await readFile(join(stateDir, 'table.json'), 'utf8')).includes(host), 5_000);
+    await at.shim.close();
+    await at.doh.takeAway();
+    return { ...at, stateDir };
+  }
+
+  it.each([
+    ['another way to ask it', ({ url, ca }: MeshEndpoint) => ({ url: `${url}?tenant=b`, ca })],
+    ['another endpoint', ({ ca }: MeshEndpoint) => ({ url: 'https://127.0.0.1:9/dns-query', ca })],
+  ])('lets nobody else have names of a table that was kept for %s, and answers none from it', async (_, changed) => {
+    const { stateDir, system, doh } = await keptTable('api.public.example');
+    const { ask } = await startShim(closers, { stateDir, system, endpoints: [changed(doh) as MeshEndpoint] });
+    expect(rcodeIn(await ask('api.public.example'))).toBe('SERVFAIL');
+    expect(answersOf(await ask('www.example.org'))[0]).toContain(SYSTEM);
+    expect(system.qnames).toEqual(['www.example.org']);
+  });
+
+  it('that has no table makes one void that was kept for another endpoint', async () => {
+    const { stateDir, system } = await keptTable('api.public.example');
+    const plain = await MeshEndpoint.start(certificate);
+    const { ask, shim } = await startShim(closers, { stateDir, system, endpoints: [plain] });
+    await eventually(() => shim.status().table.state === 'absent', 3_000);
+    await plain.takeAway();
+    expect(answersOf(await ask('api.public.example'))[0]).toContain(SYSTEM);
   });
 
   it('is replaced by the next one, in their order', async () => {
