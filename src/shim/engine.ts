@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import type { AnswerCache } from '../cache/answer-cache.ts';
 import { parseName } from '../dns/name.ts';
 import type { DnsQuery, Question } from '../dns/query.ts';
 import { DohClient } from '../forward/doh-client.ts';
-import type { Forwarded } from '../forward/forwarder.ts';
+import type { Forwarded, UpstreamFailure } from '../forward/forwarder.ts';
 import { NEVER } from '../forward/until-aborted.ts';
 import type { Upstream } from '../forward/upstream.ts';
 import { UpstreamGroup } from '../forward/upstream-group.ts';
@@ -68,6 +69,8 @@ const deadline = (): AbortSignal => NEVER;
 
 /** The query's time is over at the endpoint before it is here: it gives up after 1.5 s. */
 const QUERY_TIMEOUT_MS = 2_000;
+/** Between two words about one failing route. */
+const TOLD_MS = 60_000;
 /** An instance of the server may answer from what it knew before a change for so long. */
 const SERVER_CACHE_MS = 6_000;
 
@@ -83,6 +86,8 @@ export class Engine {
   readonly #routing: Routing;
   readonly #routeGroups = new Map<string, UpstreamGroup>();
   readonly #routeClients: { close(): void }[] = [];
+  /** By upstream of a route that failed: when that may be told again. */
+  readonly #toldUntil = new Map<string, number>();
   readonly #bootstrap: Bootstrap;
   readonly #ca: string | undefined;
 
@@ -226,6 +231,19 @@ export class Engine {
     setTimeout(() => cache.forgetNames(isTouched), SERVER_CACHE_MS).unref();
   }
 
+  /** The authorities of the settings are the endpoints'; a route may lead to anybody's server. */
+  #routeTrust(): Pick<Upstream, 'ca'> {
+    return this.#ca === undefined ? {} : { ca: [...rootCertificates, this.#ca].join('\n') };
+  }
+
+  #onRouteFailure({ upstream, kind, message, wire }: UpstreamFailure): void {
+    const now = performance.now();
+    // That it says SERVFAIL is an answer about a name.
+    if (wire !== undefined || now < (this.#toldUntil.get(upstream) ?? 0)) return;
+    this.#toldUntil.set(upstream, now + TOLD_MS);
+    this.#options.log.warn(`route to ${upstream}: ${kind}: ${message}`);
+  }
+
   #groupOf(target: RouteTarget): UpstreamGroup | undefined {
     if (target.kind === 'doh' || target.kind === 'system') return undefined;
     const key = JSON.stringify(target);
@@ -234,8 +252,8 @@ export class Engine {
     const client =
       target.kind === 'udp'
         ? new DnsClient(target.server)
-        : new DohClient({ url: target.url, lookup: this.#bootstrap.lookup });
-    const group = new UpstreamGroup([client], QUERY_TIMEOUT_MS);
+        : new DohClient({ url: target.url, lookup: this.#bootstrap.lookup, ...this.#routeTrust() });
+    const group = new UpstreamGroup([client], QUERY_TIMEOUT_MS, (failure) => this.#onRouteFailure(failure));
     this.#routeClients.push(client);
     this.#routeGroups.set(key, group);
     return group;

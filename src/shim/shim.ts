@@ -50,12 +50,20 @@ const DECISION_MS = 24 * 3_600_000;
 const FAILURE_SECONDS = 1;
 const START_MS = 2_000;
 
+/** Whether names may be answered by somebody else than before, or to somebody else. */
+function asksOthers(now: ShimSettings, before: ShimSettings): boolean {
+  const isChanged = (key: keyof ShimSettings) => JSON.stringify(now[key]) !== JSON.stringify(before[key]);
+  const more = now.endpoints.some((endpoint) => !before.endpoints.includes(endpoint));
+  return more || (['routes', 'auth', 'tokenFile', 'tokenIn', 'region'] as const).some(isChanged);
+}
+
 /** One running shim: listeners, cache and, behind them, an engine for the settings as they are. */
 export class Shim {
   readonly metrics: ShimMetrics;
   readonly #options: ShimOptions;
   readonly #parts: EngineParts;
   readonly #listeners: Listeners;
+  #settings: ShimSettings;
   #engine: Engine;
   #status: StatusServer | undefined;
 
@@ -83,6 +91,7 @@ export class Shim {
 
   private constructor(options: ShimOptions, parts: EngineParts, engine: Engine) {
     this.#options = options;
+    this.#settings = options.settings;
     this.#parts = parts;
     this.metrics = parts.observer;
     this.#engine = engine;
@@ -126,7 +135,8 @@ export class Shim {
   }
 
   /**
-   * Takes over other settings; cache, table and the sockets that stay wanted are kept, and no query is lost.
+   * Takes over other settings; table and the sockets that stay wanted are kept, the cache unless others are asked, and no
+   * query is lost.
    *
    * @throws as `open` does, and goes on as before.
    */
@@ -134,6 +144,8 @@ export class Shim {
     const engine = await openEngine(this.#options, settings, this.#parts);
     const before = this.#engine;
     this.#engine = engine;
+    if (asksOthers(settings, this.#settings)) this.#parts.cache.forgetNames(() => true);
+    this.#settings = settings;
     // Queries under way end with the engine that they began with.
     setTimeout(() => void before.close(), WHOLE_QUERY_MS).unref();
     await this.#listeners.listenAt(settings.listen);

@@ -268,4 +268,18 @@ describe('settings that are read again', () => {
     expect(first.qnames).toEqual(['www.example.org']);
     expect(second.qnames).toEqual(['other.example.org']);
   });
+
+  it('forget answers of those who are not asked any more', async () => {
+    const doh = await endpoint();
+    const system = await startSystemResolver(closers);
+    const { shim, ask, settings } = await startShim(closers, {
+      endpoints: [doh],
+      system,
+      conf: 'route = corp.example=system',
+    });
+    await ask('www.corp.example');
+    await shim.reload({ ...settings, routes: [] });
+    expect(answersOf(await ask('www.corp.example'))).toEqual(['www.corp.example 60 A 192.0.2.1']);
+    expect(system.qnames).toEqual(['www.corp.example']);
+  });
 });

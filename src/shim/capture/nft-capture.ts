@@ -148,8 +148,9 @@ export class NftCapture implements Capture {
 
   async #findUsers(): Promise<void> {
     if (this.#beats++ % BEATS_BETWEEN_USERS !== 0) return;
+    // Of /proc, the unit shows processes only.
     const texts = await Promise.all(
-      ['/etc/passwd', '/proc/net/udp', '/proc/net/udp6'].map((path) => this.#host.read(path)),
+      ['/etc/passwd', '/proc/self/net/udp', '/proc/self/net/udp6'].map((path) => this.#host.read(path)),
     );
     const [passwd = '', udp = '', udp6 = ''] = texts;
     const serving = [...dnsServerUids(udp), ...dnsServerUids(udp6)];

@@ -87,7 +87,7 @@ export function planInstall(settings: ShimSettings, given: readonly ShimGiven[],
   return {
     ok: true,
     settings: complete,
-    before: facts.userExists ? [] : [addUser(complete.user)],
+    before: [...(facts.userExists ? [] : [addUser(complete.user)]), makeStateDir(complete)],
     files: [
       { path: facts.settingsFile, content: settingsContent(facts.settingsText, given, complete), mode: 0o644 },
       { path: `${UNIT_FOLDER}/${UNIT}`, content: serviceUnit(unit), mode: 0o644 },
@@ -106,6 +106,12 @@ const resolverUnits = (unit: UnitContent): PlannedFile[] => [
 const USERADD = 'useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin';
 
 const addUser = (user: string): string[] => [...USERADD.split(' '), user];
+
+/** systemd would make it for the service, but without it nobody does. */
+const makeStateDir = ({ user, stateDir }: ShimSettings): string[] => [
+  ...['install', '-d', '-o', user, '-g', user, '-m', '0755'],
+  stateDir,
+];
 
 const startCommands = (withResolver: boolean): string[][] => [
   ['systemctl', 'daemon-reload'],
