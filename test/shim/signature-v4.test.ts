@@ -35,7 +35,14 @@ it.each([
 });
 
 it('a signature covers any query and body as aws4 does', () => {
-  const pairs = fc.array(fc.tuple(fc.string({ minLength: 1, unit: 'grapheme' }), fc.string({ unit: 'grapheme' })));
+  const text = fc.string({ minLength: 1, unit: 'grapheme' });
+  // aws4 keeps them in an object, and loses one of this name.
+  const pairs = fc.array(
+    fc.tuple(
+      text.filter((one) => one !== '__proto__'),
+      text,
+    ),
+  );
   fc.assert(
     fc.property(pairs, fc.uint8Array({ minLength: 1 }), (query, octets) => {
       const url = new URL(`https://dns.example/dns-query?${new URLSearchParams(query)}`);
