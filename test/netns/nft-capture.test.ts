@@ -187,6 +187,38 @@ describe('nft capture', () => {
     expect(stdout).toMatch(/NOERROR (\d+) \(100\.00%\)/);
   });
 
+  /** A resolver of the host's own, which asks the network's; it binds its port as root, and becomes `user` then. */
+  async function withLocalResolver(address: string, user: string, test: () => Promise<void>): Promise<void> {
+    const pidFile = `/run/local-${user}.pid`;
+    const listening = ['--bind-interfaces', `--listen-address=${address}`, '--no-resolv', '--no-hosts'];
+    const dnsmasq = ['dnsmasq', ...listening, `--server=${RESOLVER.v4}`, `--user=${user}`, `--pid-file=${pidFile}`];
+    await vm.write('/etc/resolv.conf', `nameserver ${address}\n`);
+    await vm.must(...dnsmasq, '--conf-file=/dev/null');
+    try {
+      await test();
+    } finally {
+      await vm.run('sh', '-c', `kill $(cat ${pidFile})`);
+      await vm.write('/etc/resolv.conf', `nameserver ${RESOLVER.v4}\n`);
+    }
+  }
+
+  it('captures beside a resolver on port 53 of its own address, which stays the one to fall back to', () =>
+    withLocalResolver('127.0.0.1', 'dnsmasq', async () => {
+      await start();
+      expect(await fromHost()).toBe('"shim"');
+      expect(await shimAsks('@127.0.0.1')).toBe('"real"\n');
+    }));
+
+  it('gives DNS back, and says why, when a resolver that it would ask is captured itself', () =>
+    withLocalResolver('127.0.1.1', 'nobody', async () => {
+      const running = await start();
+      expect(await until(async () => running.output.includes('a loop: the resolver 127.0.1.1'), 5000)).toBe(true);
+      expect(running.output).toContain('"exempt-user"');
+      expect(await untilReal()).toBeLessThan(BACK_MS);
+      await sleep(1500);
+      expect(await fromHost(), 'it stays so').toBe('"real"');
+    }));
+
   it('goes at once, and leaves no rule, when it is told to stop', async () => {
     const running = await start();
     await running.end('SIGTERM');

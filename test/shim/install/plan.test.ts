@@ -75,9 +75,10 @@ describe('planInstall', () => {
     );
   });
 
-  it('starts nothing without systemd, and makes no user that is there', () => {
+  it('starts nothing without systemd, makes no user that is there, and the folder that its user writes to', () => {
     const planned = plan({ systemd: false, userExists: true });
-    expect(planned.ok && [planned.before, planned.after]).toEqual([[], []]);
+    const makeStateDir = 'install -d -o meshdoh -g meshdoh -m 0755 /var/lib/meshdoh'.split(' ');
+    expect(planned.ok && [planned.before, planned.after]).toEqual([[makeStateDir], []]);
   });
 });
 
