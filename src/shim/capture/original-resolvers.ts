@@ -7,6 +7,8 @@ import { isOurs, parseResolvConf, RESOLV_CONF } from './resolv-conf.ts';
 export interface OriginalResolvers {
   readonly servers: readonly string[];
   readonly search: readonly string[];
+  /** Where `/etc/resolv.conf` led to, if it was a link: whoever writes that file goes on doing so. */
+  readonly file?: string;
 }
 
 /** systemd-resolved's own list, where `/etc/resolv.conf` names only its stub. */
@@ -47,6 +49,11 @@ export async function readOriginalResolvers(
   // Where only we are named, there were others before.
   if (!isOurs(resolvConf) && now.servers.length > 0) return now;
   const saved = parseSaved(await host.read(originalResolversPath(stateDir)));
+  const followed = saved?.file === undefined ? undefined : await host.read(saved.file);
+  if (followed !== undefined && !isOurs(followed)) {
+    const written = originalResolvers(followed, await host.read(RESOLVED_UPLINKS), listen);
+    if (written.servers.length > 0) return written;
+  }
   return saved ?? now;
 }
 
@@ -63,8 +70,10 @@ export const isTexts = (value: unknown): value is string[] =>
 
 function parseSaved(text: string | undefined): OriginalResolvers | undefined {
   try {
-    const { servers, search } = JSON.parse(text ?? '') as Partial<OriginalResolvers>;
-    if (isTexts(servers) && isTexts(search)) return { servers, search };
+    const { servers, search, file } = JSON.parse(text ?? '') as Partial<OriginalResolvers>;
+    if (isTexts(servers) && isTexts(search)) {
+      return { servers, search, ...(typeof file === 'string' && { file }) };
+    }
   } catch {
     // Not there, or cut short: nothing is known.
   }

@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { CaptureSettings } from './capture.ts';
 import type { FileEntry, HostFiles } from './host-files.ts';
 import {
@@ -131,12 +131,15 @@ export class ResolverFiles {
     const text = (await this.#host.read(RESOLV_CONF)) ?? '';
     if (isOurs(text)) return;
     const { stateDir, listen } = this.#settings;
-    const saved: Saved = { entry: await this.#host.entry(RESOLV_CONF), text };
+    const entry = await this.#host.entry(RESOLV_CONF);
+    const saved: Saved = { entry, text };
     const json = `${JSON.stringify(saved)}\n`;
     if (!(await this.#reads(SAVED_PATH, json))) await this.#host.write(SAVED_PATH, json);
     const found = originalResolvers(text, await this.#host.read(RESOLVED_UPLINKS), listen);
     // systemd-resolved lists nobody but us for a moment after a restart: what it listed before still holds.
-    if (found.servers.length > 0) await saveOriginalResolvers(this.#host, stateDir, found);
+    if (found.servers.length === 0) return;
+    const file = entry.kind === 'symlink' ? resolve(dirname(RESOLV_CONF), entry.target) : undefined;
+    await saveOriginalResolvers(this.#host, stateDir, { ...found, ...(file !== undefined && { file }) });
   }
 
   async #saved(): Promise<Saved | undefined> {
