@@ -119,7 +119,7 @@ const dnssWith = (cache: boolean): Peer => ({
 });
 
 /** As the unit of `install` runs it. */
-const NODE_FLAGS = ['--max-old-space-size=96', '--max-semi-space-size=4'];
+const NODE_FLAGS = ['--max-old-space-size=320', '--max-semi-space-size=4'];
 
 export const ourShim: Peer = {
   name: 'meshdoh-shim',

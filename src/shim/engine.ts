@@ -24,6 +24,7 @@ import { Endpoint } from './endpoint.ts';
 import type { EndpointState } from './endpoint-health.ts';
 import type { Log } from './log.ts';
 import { Mesh } from './mesh.ts';
+import { messageOf } from './message-of.ts';
 import { NOBODYS } from './nobodys-reader.ts';
 import { PolicyForwarder } from './policy-forwarder.ts';
 import type { RouteTarget } from './route.ts';
@@ -91,10 +92,10 @@ export class Engine {
   readonly #bootstrap: Bootstrap;
   readonly #ca: string | undefined;
 
-  /** @throws ShimTokenError; an error of the file system for `ca-file`. */
+  /** @throws ShimTokenError, ShimAuthoritiesError */
   static async open(options: EngineOptions): Promise<Engine> {
     const { settings, log, metadataEndpoint } = options;
-    const ca = settings.caFile === undefined ? undefined : await readFile(settings.caFile, 'utf8');
+    const ca = settings.caFile === undefined ? undefined : await readAuthorities(settings.caFile);
     const credentials = await openCredentials(settings, log, metadataEndpoint);
     return new Engine(options, credentials, ca);
   }
@@ -258,6 +259,22 @@ export class Engine {
     this.#routeGroups.set(key, group);
     return group;
   }
+}
+
+/** The file of `ca-file` cannot be used. */
+export class ShimAuthoritiesError extends Error {
+  override readonly name = 'ShimAuthoritiesError';
+}
+
+/** Without one certificate in it, nobody would be trusted. @throws ShimAuthoritiesError */
+async function readAuthorities(path: string): Promise<string> {
+  try {
+    const pem = await readFile(path, 'utf8');
+    if (pem.includes('-----BEGIN CERTIFICATE-----')) return pem;
+  } catch (error) {
+    throw new ShimAuthoritiesError(`ca-file ${path}: ${messageOf(error)}`, { cause: error });
+  }
+  throw new ShimAuthoritiesError(`ca-file ${path}: there is no certificate in it (PEM)`);
 }
 
 /** By itself an error, or a special name: no registry and nobody else decides about it. */

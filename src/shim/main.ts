@@ -150,7 +150,12 @@ function print(text: string): number {
 if (!process.execArgv.some((flag) => flag.includes('semi-space'))) setFlagsFromString('--semi-space-growth-factor=1');
 keepObjectsYoung();
 
+const NEEDED_NODE = 22;
+
 try {
+  if (Number.parseInt(process.versions.node, 10) < NEEDED_NODE) {
+    throw new UsageError(`Node ${NEEDED_NODE} or later is needed, and this is ${process.version}`);
+  }
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   const known = error instanceof Error && (error instanceof UsageError || /^(Shim|Capture)/.test(error.name));

@@ -88,17 +88,19 @@ function announce(shim: Shim, manager: ServiceManager): NodeJS.Timeout | undefin
   }, manager.watchdogMs / 4);
 }
 
-/** What is fixed for the life of a process. */
-const FIXED = [
-  'capture',
-  'bridges',
-  'exemptUsers',
-  'vips',
-  'stateDir',
-  'cacheBytes',
-  'staleMaxMs',
-  'metricsListen',
-] as const;
+/** What is fixed for the life of a process, with its keys. */
+const FIXED = {
+  capture: 'capture',
+  bridges: 'bridge',
+  exemptUsers: 'exempt-user',
+  vips: 'vips',
+  stateDir: 'state-dir',
+  cacheBytes: 'cache-bytes',
+  staleMaxMs: 'stale-max',
+  metricsListen: 'metrics-listen',
+} as const;
+
+type Fixed = keyof typeof FIXED;
 
 /** One reload after the other. Settings that cannot be used change nothing. */
 function reloadOnHangup(shim: Shim, first: ShimSettings, io: CommandIo, log: Log): () => void {
@@ -108,7 +110,9 @@ function reloadOnHangup(shim: Shim, first: ShimSettings, io: CommandIo, log: Log
     try {
       const settings = io.readSettings();
       await shim.reload(settings);
-      const fixed = FIXED.filter((key) => JSON.stringify(settings[key]) !== JSON.stringify(current[key]));
+      const isChanged = (name: string) =>
+        JSON.stringify(settings[name as Fixed]) !== JSON.stringify(current[name as Fixed]);
+      const fixed = Object.entries(FIXED).flatMap(([name, key]) => (isChanged(name) ? [key] : []));
       current = settings;
       log.info('settings read again');
       if (fixed.length > 0) log.warn(`in effect after a restart only: ${fixed.join(', ')}`);

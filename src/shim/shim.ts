@@ -5,12 +5,13 @@ import { selfCheck } from './capture/self-check.ts';
 import type { EndpointState } from './endpoint-health.ts';
 import { Engine } from './engine.ts';
 import type { Exchange, Listener } from './listener.ts';
-import { Listeners, openPair } from './listeners.ts';
+import { Listeners, openPair, ShimListenError } from './listeners.ts';
 import type { Log } from './log.ts';
+import { messageOf } from './message-of.ts';
 import { type Gauge, ShimMetrics } from './metrics.ts';
 import type { ShimSettings } from './settings.ts';
-import type { SocketAddress } from './socket-address.ts';
-import { type StatusServer, startStatusServer } from './status-server.ts';
+import { type SocketAddress, socketText } from './socket-address.ts';
+import { type StatusPages, type StatusServer, startStatusServer } from './status-server.ts';
 import { type OriginalServers, SystemResolvers } from './system-resolvers.ts';
 import type { OpenVipCarrier, VipCarrier } from './vip-carrier.ts';
 import type { AskOutside } from './vips/look-up.ts';
@@ -179,7 +180,7 @@ export class Shim {
     try {
       const { listen, metricsListen } = this.#options.settings;
       await this.#listeners.listenAt(listen);
-      if (metricsListen !== undefined) this.#status = await startStatusServer(metricsListen, this.#pages());
+      if (metricsListen !== undefined) this.#status = await openStatus(metricsListen, this.#pages());
     } catch (error) {
       await this.close();
       throw error;
@@ -229,6 +230,14 @@ export class Shim {
       ),
       plain('resident_memory_bytes', 'Resident memory.', process.memoryUsage.rss()),
     ];
+  }
+}
+
+async function openStatus(at: SocketAddress, pages: StatusPages): Promise<StatusServer> {
+  try {
+    return await startStatusServer(at, pages);
+  } catch (error) {
+    throw new ShimListenError(`metrics-listen ${socketText(at)}: ${messageOf(error)}`, { cause: error });
   }
 }
 

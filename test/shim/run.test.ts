@@ -81,9 +81,20 @@ describe('meshdoh-shim run', () => {
     await eventually(() => text().includes('settings read again'), 5_000);
     expect(answersOf(await ask('two.example.org'))).toHaveLength(1);
     expect(second.qnames).toEqual(['two.example.org']);
+    await writeFile(file, `${conf(second.url)}\ncache-bytes = 1000000\nexempt-user = nobody\n`);
+    child.kill('SIGHUP');
+    await eventually(() => text().includes('in effect after a restart only: exempt-user, cache-bytes'), 5_000);
   });
 
   it.each([
+    [
+      ['run', '--endpoint', 'https://127.0.0.1:9/dns-query', '--ca-file', '/nonexistent'],
+      'ca-file /nonexistent: ENOENT',
+    ],
+    [
+      ['run', '--endpoint', 'https://127.0.0.1:9/dns-query', '--ca-file', '/etc/passwd'],
+      'ca-file /etc/passwd: there is no',
+    ],
     [['run'], '"endpoint" is missing'],
     [['run', '--listen', '0.0.0.0:53', '--fallback', 'x'], 'name each address\n--fallback'],
     [['run', '--token', 'geheim'], '--token-file'],

@@ -43,7 +43,7 @@ const MOST_DESCRIPTORS_GROWN = 8;
 const SAMPLES = 30;
 
 /** As in the unit that `install` writes. */
-const NODE_FLAGS: readonly string[] = ['--max-old-space-size=96', '--max-semi-space-size=4'];
+const NODE_FLAGS: readonly string[] = ['--max-old-space-size=320', '--max-semi-space-size=4'];
 
 interface Measured {
   readonly atSeconds: number;

@@ -133,7 +133,7 @@ export async function settingsOf(
   const text = [
     'listen = 127.0.0.1:0',
     `state-dir = ${stateDir}`,
-    `ca-file = ${caFile}`,
+    ...(endpoints.length > 0 ? [`ca-file = ${caFile}`] : []),
     ...(conf.includes('metrics-listen') ? [] : ['metrics-listen = off']),
     ...endpoints.map(({ url }) => `endpoint = ${url}`),
     conf,
