@@ -26,7 +26,7 @@ const BANNER = 'const getBuiltin = process.getBuiltinModule;';
 function exportsOf(builtin) {
   const names = Object.keys(process.getBuiltinModule(builtin)).filter((name) => /^[a-z]\w*$/i.test(name));
   return [
-    `const builtin = /* @__PURE__ */ getBuiltin('${builtin}');`,
+    `const builtin = /* @__PURE__ */ getBuiltin('${builtin.replace('node:', '')}');`,
     'export default builtin;',
     ...names.map((name) => `export const ${name} = /* @__PURE__ */ (() => builtin.${name})();`),
   ].join('\n');
@@ -40,9 +40,13 @@ const TERSER = {
   module: true,
   ecma: 2022,
   compress: {
-    passes: 3,
+    passes: 5,
+    // Fields of constant objects are read where they are used, rather than made variables.
+    hoist_props: false,
     // `new Error(…)` loses its `new`, and templates become sums: what they are made of here are texts and numbers.
     unsafe: true,
+    // `Number(…)` becomes `+…`: there are no bigints here.
+    unsafe_math: true,
     // A function without `this` becomes an arrow: nobody here calls one with `new`, or reads its `prototype`.
     unsafe_arrows: true,
     hoist_funs: true,
