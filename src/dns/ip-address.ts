@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { uint8, uint16 } from './octets.ts';
+import { setUint16, uint8, uint16 } from './octets.ts';
 
 /** The octets of an IP address: 4 or 16. */
 export type IpAddress = Uint8Array;
@@ -31,7 +31,7 @@ function ipv6Octets(text: string): Buffer {
 
 /** Nothing before or after `::` is a group of zeros. */
 const writeGroup = (octets: Buffer, group: string, index: number) =>
-  octets.writeUInt16BE(Number.parseInt(group, 16) || 0, 2 * index);
+  setUint16(octets, 2 * index, Number.parseInt(group, 16) || 0);
 
 /** The same, but an IPv4 address that is mapped into IPv6 (RFC 4291 section 2.5.5.2) as IPv4. */
 export function parseUnmappedIp(text: string): IpAddress | undefined {

@@ -1,6 +1,6 @@
 import { RRType } from './constants.ts';
 import { MAX_MESSAGE_OCTETS } from './message-writer.ts';
-import { uint8, uint16 } from './octets.ts';
+import { setUint16, uint8, uint16 } from './octets.ts';
 import { type ExtendedError, encodeExtendedError, encodeOpt } from './opt.ts';
 import { type DnsQuery, EdnsOption, HEADER_OCTETS, OPTION_HEADER_OCTETS } from './query.ts';
 import { negativeSeconds, type RecordAt, rcodeOf, recordsOf } from './walk.ts';
@@ -45,8 +45,8 @@ export function relayResponse(query: DnsQuery, response: Buffer, relay: Relay = 
   );
   const required = uint16(response, 6) + uint16(response, 8);
   const additionals = (opt === undefined ? records.length : records.indexOf(opt)) - required;
-  relayed.writeUInt16BE(additionals + (relayed.length > end ? 1 : 0), 10);
-  relayed.writeUInt16BE(query.id, 0);
+  setUint16(relayed, 10, additionals + (relayed.length > end ? 1 : 0));
+  setUint16(relayed, 0, query.id);
   if (query.question !== undefined) relayed.set(query.question.wire, HEADER_OCTETS);
   relayed[2] = (uint8(response, 2) & 0xfe) | (query.rd ? 0x01 : 0);
   relayed[3] = 0x80 | (uint8(response, 3) & 0x6f) | (query.cd ? 0x10 : 0);

@@ -1,7 +1,7 @@
 import { Rcode, RRType } from './constants.ts';
 import type { IpAddress } from './ip-address.ts';
 import { endOfName } from './name.ts';
-import { uint8, uint16, uint32 } from './octets.ts';
+import { setUint16, uint8, uint16, uint32 } from './octets.ts';
 import { EdnsOption, HEADER_OCTETS, OPTION_HEADER_OCTETS, type Question, RR_FIXED_OCTETS } from './query.ts';
 
 export type Section = 'answer' | 'authority' | 'additional';
@@ -168,7 +168,7 @@ function optWithin(wire: Buffer, records: readonly RecordAt[], room: number): Bu
   const length = options.reduce((sum, option) => sum + option.length, 0);
   const fits = BARE_OPT_OCTETS + length <= room;
   const fixed = Buffer.from(wire.subarray(record.rdataOffset - RR_FIXED_OCTETS, record.rdataOffset));
-  fixed.writeUInt16BE(fits ? length : 0, RR_FIXED_OCTETS - 2);
+  setUint16(fixed, RR_FIXED_OCTETS - 2, fits ? length : 0);
   return Buffer.concat([Buffer.of(0), fixed, ...(fits ? options : [])]);
 }
 
@@ -202,9 +202,9 @@ function assemble(
   const required = records.filter(({ section }) => section !== 'additional').length;
   if (kept.length < required) truncated[2] = uint8(wire, 2) | TC;
   const answers = kept.filter(({ section }) => section === 'answer').length;
-  truncated.writeUInt16BE(answers, 6);
-  truncated.writeUInt16BE(kept.length - answers, 8);
-  truncated.writeUInt16BE(opt.length > 0 ? 1 : 0, 10);
+  setUint16(truncated, 6, answers);
+  setUint16(truncated, 8, kept.length - answers);
+  setUint16(truncated, 10, opt.length > 0 ? 1 : 0);
   return truncated;
 }
 

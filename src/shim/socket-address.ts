@@ -1,5 +1,4 @@
 import { isIP, isIPv6 } from 'node:net';
-import { listenText } from '../settings/listen-address.ts';
 import { type Reader, read, refuse } from '../settings/reading.ts';
 
 /** An IP address, without brackets or zone, and a port. */
@@ -28,6 +27,7 @@ export const addressWithPort =
       ? read({ address: value, port })
       : socketAddress(value);
 
-export const socketText = ({ address, port }: SocketAddress): string => listenText({ host: address, port });
+export const socketText = ({ address, port }: SocketAddress): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 
 export const sameSocket = (a: SocketAddress, b: SocketAddress): boolean => a.address === b.address && a.port === b.port;

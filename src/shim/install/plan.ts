@@ -69,19 +69,18 @@ const HIDDEN_FROM_SERVICES = /^\/(home|root|tmp|run\/user)\//;
 /** Everything that installing does, as values. */
 export function planInstall(settings: ShimSettings, given: readonly ShimGiven[], facts: InstallFacts): InstallPlan {
   const [endpoint] = settings.endpoints;
-  if (endpoint === undefined)
-    return { ok: false, reason: '"endpoint" is missing: give --endpoint https://…/dns-query' };
+  if (endpoint === undefined) return refused('"endpoint" is missing: give --endpoint https://…/dns-query');
   const hidden = [facts.node, facts.script].find((path) => HIDDEN_FROM_SERVICES.test(path));
   if (hidden !== undefined)
-    return { ok: false, reason: `a service cannot see ${hidden}: copy it to /usr/local/lib, or install the package` };
-  if (!settings.routes.some(({ suffix }) => suffix === '.')) return { ok: false, reason: ALL_NAMES_QUESTION };
+    return refused(`a service cannot see ${hidden}: copy it to /usr/local/lib, or install the package`);
+  if (!settings.routes.some(({ suffix }) => suffix === '.')) return refused(ALL_NAMES_QUESTION);
   const chosen = given.some(({ key }) => key === 'capture') ? settings : { ...settings, capture: 'resolver' as const };
   const listen = given.some(({ key }) => key === 'listen') ? settings.listen : listenAddresses(chosen.capture, facts);
   const complete: ShimSettings = { ...chosen, listen };
   const resolver = complete.capture === 'none' ? undefined : planResolver(complete, facts.resolver, []);
   if (resolver?.ok === false) return resolver;
   if (complete.capture === 'nft' && !facts.nft)
-    return { ok: false, reason: '"capture = nft" needs the nft command (package nftables)' };
+    return refused('"capture = nft" needs the nft command (package nftables)');
   const unit = unitContent(complete, facts);
   const hasResolver = resolver !== undefined && resolver.files.length > 0;
   return {
@@ -97,6 +96,8 @@ export function planInstall(settings: ShimSettings, given: readonly ShimGiven[],
     capture: resolver === undefined ? 'nothing: "capture = none"' : captureText(complete, resolver.how, resolver.files),
   };
 }
+
+const refused = (reason: string): InstallPlan => ({ ok: false, reason });
 
 const resolverUnits = (unit: UnitContent): PlannedFile[] => [
   { path: `${UNIT_FOLDER}/${RESOLVER_PATH_UNIT}`, content: resolverPathUnit(unit), mode: 0o644 },
