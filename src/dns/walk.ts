@@ -162,9 +162,9 @@ export function truncateResponse(wire: Buffer, maxOctets: number): Buffer {
 
 /** The OPT of the message without padding, and without any option if they do not fit; no octets if it has none. */
 function optWithin(wire: Buffer, records: readonly RecordAt[], room: number): Buffer {
-  const record = records.find(({ section, type }) => section === 'additional' && type === RRType.OPT);
+  const record = records.find(isOpt);
   if (record === undefined) return NO_OCTETS;
-  const options = optionsWithoutPadding(wire, record);
+  const options = optionsOf(wire, record).flatMap(({ code, octets }) => (code === EdnsOption.padding ? [] : [octets]));
   const length = options.reduce((sum, option) => sum + option.length, 0);
   const fits = BARE_OPT_OCTETS + length <= room;
   const fixed = Buffer.from(wire.subarray(record.rdataOffset - RR_FIXED_OCTETS, record.rdataOffset));
@@ -172,13 +172,16 @@ function optWithin(wire: Buffer, records: readonly RecordAt[], room: number): Bu
   return Buffer.concat([Buffer.of(0), fixed, ...(fits ? options : [])]);
 }
 
-/** Undecodable options end the list. */
-function optionsWithoutPadding(wire: Buffer, { rdataOffset, end }: RecordAt): Buffer[] {
-  const options: Buffer[] = [];
+/** The OPT of a message is one of its additional records (RFC 6891 section 6.1.1). */
+export const isOpt = ({ section, type }: RecordAt): boolean => section === 'additional' && type === RRType.OPT;
+
+/** The options of an OPT, their octets with code and length; undecodable ones end the list. */
+export function optionsOf(wire: Buffer, { rdataOffset, end }: RecordAt): { code: number; octets: Buffer }[] {
+  const options: { code: number; octets: Buffer }[] = [];
   for (let at = rdataOffset; at < end; ) {
     const next = at + OPTION_HEADER_OCTETS + uint16(wire, at + 2);
     if (next > end) break;
-    if (uint16(wire, at) !== EdnsOption.padding) options.push(wire.subarray(at, next));
+    options.push({ code: uint16(wire, at), octets: wire.subarray(at, next) });
     at = next;
   }
   return options;

@@ -2,7 +2,7 @@ import { RRType } from '../dns/constants.ts';
 import { type DomainName, isAtOrBelow } from '../dns/name.ts';
 import type { Question } from '../dns/query.ts';
 import type { ResourceRecord } from '../dns/record.ts';
-import type { Decision } from './decision.ts';
+import { type Decision, specialDenial } from './decision.ts';
 
 const LOCALHOST = 'localhost' as DomainName;
 const INVALID = 'invalid' as DomainName;
@@ -25,9 +25,9 @@ export function specialDecision(question: Question): Decision | undefined {
     const records = loopback(question);
     return records.length > 0
       ? { kind: 'answer', by: 'special', records, stale: false }
-      : { kind: 'noData', by: 'special', zone: LOCALHOST, stale: false };
+      : specialDenial('noData', LOCALHOST);
   }
-  if (isAtOrBelow(qname, INVALID)) return { kind: 'nxDomain', by: 'special', zone: INVALID, stale: false };
-  if (isAtOrBelow(qname, RESOLVER_ARPA)) return { kind: 'noData', by: 'special', zone: RESOLVER_ARPA, stale: false };
+  if (isAtOrBelow(qname, INVALID)) return specialDenial('nxDomain', INVALID);
+  if (isAtOrBelow(qname, RESOLVER_ARPA)) return specialDenial('noData', RESOLVER_ARPA);
   return undefined;
 }

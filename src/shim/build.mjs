@@ -51,6 +51,7 @@ const COMPRESSED = {
     // A function without `this` becomes an arrow: nobody here calls one with `new`, or reads its `prototype`.
     unsafe_arrows: true,
     hoist_funs: true,
+    sequences: false,
     // Reading a property has no effect of its own here, but for the getters of Node's modules, which only load.
     pure_getters: true,
     // Nobody reads the `length` of a function.

@@ -68,16 +68,12 @@ const NO_MESH: Known = { ...UNKNOWN, settings: { ...UNKNOWN.settings, privateZon
 /** What is known of the mesh without asking it. */
 export class Mesh {
   #known = UNKNOWN;
-  #table: MeshTable | undefined;
+  table: MeshTable | undefined;
   readonly #isRecent: () => boolean;
 
   /** `confirmedAt`: when an endpoint last said that the table is the one. */
   constructor(confirmedAt: () => number, now: () => number = Date.now) {
     this.#isRecent = () => Math.abs(now() - confirmedAt()) < TABLE_MAX_AGE_MS;
-  }
-
-  get table(): MeshTable | undefined {
-    return this.#table;
   }
 
   get privateZones(): readonly DomainName[] {
@@ -86,7 +82,7 @@ export class Mesh {
 
   /** Undefined: the endpoint has no table. */
   use(table: MeshTable | undefined): void {
-    this.#table = table;
+    this.table = table;
     this.#known = table === undefined ? NO_MESH : knownFrom(table);
   }
 

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { isIpWithin, LOOPBACK, UNSPECIFIED } from '../dns/ip-address.ts';
 import { duration } from '../settings/duration.ts';
-import { oneOf, type Reader, read, refuse, refuseBecause, text, wholeNumber } from '../settings/reading.ts';
+import { oneOf, read, refuse, refuseBecause, type TextReader, text, wholeNumber } from '../settings/reading.ts';
 import { endpointUrl, route } from './route.ts';
 import type { ShimSettings } from './settings.ts';
 import { type SocketAddress, socketAddress } from './socket-address.ts';
@@ -13,14 +13,14 @@ const userName = text(/^[A-Za-z0-9_][\w.-]{0,31}$/, 'the name or id of a user');
 const interfaceName = text(/^[^\s/]{1,15}$/, 'the name of a network interface, such as "docker0" or "br-*"');
 
 /** UDP would answer from the wrong address. */
-const listenAddress: Reader<SocketAddress> = (value) => {
+const listenAddress: TextReader<SocketAddress> = (value) => {
   const reading = socketAddress(value);
   if (!reading.ok || !isIpWithin(reading.value.address, UNSPECIFIED)) return reading;
   return refuseBecause(value, 'replies from the wildcard leave from the wrong address; name each address');
 };
 
 /** Whoever reads metrics needs no credential. */
-const metricsAddress: Reader<SocketAddress | undefined> = (value) => {
+const metricsAddress: TextReader<SocketAddress | undefined> = (value) => {
   if (value === 'off') return read(undefined);
   const reading = socketAddress(value);
   if (!reading.ok) return refuse(value, '"off", or ADDRESS:PORT on loopback, such as "127.0.0.1:15054"');
@@ -28,10 +28,9 @@ const metricsAddress: Reader<SocketAddress | undefined> = (value) => {
   return refuse(value, 'an address of loopback: everybody who reaches it may read it');
 };
 
-const ipAddress: Reader<string> = (value) =>
-  typeof value === 'string' && isIP(value) > 0 ? read(value) : refuse(value, 'an IP address');
+const ipAddress: TextReader<string> = (value) => (isIP(value) > 0 ? read(value) : refuse(value, 'an IP address'));
 
-function durationWithin(leastMs: number, mostMs: number, bounds: string): Reader<number> {
+function durationWithin(leastMs: number, mostMs: number, bounds: string): TextReader<number> {
   return (value) => {
     const reading = duration(value);
     if (!reading.ok || (reading.value >= leastMs && reading.value <= mostMs)) return reading;
@@ -45,7 +44,7 @@ interface KeyEntry {
   /** The value of the setting where it is not written. */
   readonly unset: unknown;
   /** Of one value; where the key may be repeated, the setting is a list of them. */
-  readonly reader: Reader<unknown>;
+  readonly reader: TextReader<unknown>;
   readonly repeatable: boolean;
   /** What stands for the value in a list of flags, and a line about it. */
   readonly placeholder: string;
@@ -57,7 +56,7 @@ type Element<V> = V extends readonly (infer E)[] ? E : V;
 const key = <S extends keyof ShimSettings>(
   setting: S,
   unset: ShimSettings[S] | undefined,
-  reader: Reader<Element<ShimSettings[S]>>,
+  reader: TextReader<Element<ShimSettings[S]>>,
   placeholder: string,
   help: string,
 ): KeyEntry => ({ setting, unset, reader, repeatable: Array.isArray(unset), placeholder, help });
@@ -68,7 +67,7 @@ const choice = <S extends keyof ShimSettings, const W extends string>(
   unset: ShimSettings[S] | undefined,
   words: readonly (W & ShimSettings[S])[],
   help: string,
-): KeyEntry => key(setting, unset, oneOf(...words) as Reader<Element<ShimSettings[S]>>, words.join('|'), help);
+): KeyEntry => key(setting, unset, oneOf(...words) as TextReader<Element<ShimSettings[S]>>, words.join('|'), help);
 
 const HOUR_MS = 3_600_000;
 
