@@ -16,6 +16,8 @@ export interface ResponseContent {
 }
 
 const NO_OCTETS = Buffer.alloc(0);
+/** Room for the header, which is written last. */
+const NO_HEADER = Buffer.alloc(HEADER_OCTETS);
 
 /**
  * The response to `query`: its id, opcode, RD, CD and question octets (their case, too) echoed, RA set; an OPT only
@@ -27,7 +29,7 @@ export function encodeResponse(query: DnsQuery, content: ResponseContent): Buffe
   const writer = new MessageWriter(question?.qname);
   const ede = query.edns && content.ede ? encodeExtendedError(content.ede) : NO_OCTETS;
   const room = MAX_MESSAGE_OCTETS - (query.edns ? OPT_OCTETS + ede.length : 0);
-  writer.zeros(HEADER_OCTETS);
+  writer.octets(NO_HEADER);
   if (question) writer.octets(question.wire);
   const answers = writeWhileFits(writer, content.answers ?? [], room);
   const truncated = answers < (content.answers?.length ?? 0);

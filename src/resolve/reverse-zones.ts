@@ -1,5 +1,5 @@
 import { ipText, isWithin, parsePrefix } from '../dns/ip-address.ts';
-import { type DomainName, labelsOf } from '../dns/name.ts';
+import { type DomainName, isAtOrBelow, labelsOf } from '../dns/name.ts';
 
 /** Where a name lies in the reverse zone of a VIP prefix. */
 export type ReversePlace =
@@ -33,7 +33,8 @@ const IPV6: Tree = {
 };
 
 /** Whether the name is in one of the two reverse trees (RFC 1035 section 3.5, RFC 3596 section 2.5). */
-export const isReverseName = (qname: DomainName): boolean => /(^|\.)(in-addr|ip6)\.arpa$/.test(qname);
+export const isReverseName = (qname: DomainName): boolean =>
+  isAtOrBelow(qname, 'in-addr.arpa' as DomainName) || isAtOrBelow(qname, 'ip6.arpa' as DomainName);
 
 /** Where `qname` lies below the reverse zone of `prefix` (a CIDR), or undefined when it lies elsewhere. */
 export function placeInReverseZone(qname: DomainName, prefix: string): ReversePlace | undefined {

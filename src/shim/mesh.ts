@@ -2,6 +2,7 @@ import { type DomainName, parseName } from '../dns/name.ts';
 import type { DnsQuery } from '../dns/query.ts';
 import type { RegistryReader } from '../registry/reader.ts';
 import { type DecideSettings, decide } from '../resolve/decide.ts';
+import type { Decision } from '../resolve/decision.ts';
 import { createResolver } from '../resolve/resolver.ts';
 import { tableReader } from '../resolve/table-reader.ts';
 import type { MeshTable } from '../table/mesh-table.ts';
@@ -88,19 +89,23 @@ export class Mesh {
 
   /** Whether a query is the mesh's, for one of these private zones or by being registered. */
   async owns(query: DnsQuery, privateZones: readonly DomainName[], signal: AbortSignal): Promise<boolean> {
-    const { reader, view, settings } = this.#known;
-    const decision = await decide(query, view, { ...settings, privateZones }, { reader, hasRouteFor }, signal);
+    const decision = await this.#decide(query, privateZones, signal);
     return decision.kind !== 'forward' && decision.kind !== 'refused';
   }
 
   async whenAway(query: DnsQuery, signal: AbortSignal): Promise<AwayAnswer> {
     const { reader, view, settings } = this.#known;
-    const decision = await decide(query, view, settings, { reader, hasRouteFor }, signal);
+    const decision = await this.#decide(query, settings.privateZones, signal);
     if (decision.kind === 'forward') return { kind: 'open' };
     // What is absent from the last table may have been registered since.
     if (decision.kind === 'nxDomain' || !this.#isRecent()) return { kind: 'closed' };
     const resolver = createResolver(settings, { reader, forwarder: NO_FORWARDER });
     return { kind: 'answer', wire: (await resolver.resolve(query, view, signal)).wire };
+  }
+
+  #decide(query: DnsQuery, privateZones: readonly DomainName[], signal: AbortSignal): Promise<Decision> {
+    const { reader, view, settings } = this.#known;
+    return decide(query, view, { ...settings, privateZones }, { reader, hasRouteFor }, signal);
   }
 }
 

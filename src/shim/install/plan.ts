@@ -55,11 +55,12 @@ const FIRST_UNPRIVILEGED_PORT = 1024;
 
 export const ALL_NAMES_QUESTION = `Who shall answer names that are not the mesh's? Say it with one of
 
-  --route .=system   The resolvers that this host has now. Names of private zones (databases, endpoints inside a VPC,
-                     a company's own zones, reverse zones) go on working. Only names of the mesh go to the endpoint.
-  --route .=doh      The endpoint, encrypted. Names that only the resolvers of this network know are lost, but for the
-                     host's search domains, the cloud's own zones and the suffixes you add, such as
-                     --route corp.example=system.
+  --route .=system
+    The resolvers that this host has now. Names of private zones (databases, endpoints inside a VPC, a company's own
+    zones, reverse zones) go on working. Only names of the mesh go to the endpoint.
+  --route .=doh
+    The endpoint, encrypted. Names that only the resolvers of this network know are lost, but for the host's search
+    domains, the cloud's own zones and the suffixes you add, such as --route corp.example=system.
 
 Nothing was changed.`;
 
