@@ -26,21 +26,22 @@ const NO_HEADER = Buffer.alloc(HEADER_OCTETS);
  */
 export function encodeResponse(query: DnsQuery, content: ResponseContent): Buffer {
   const { question } = query;
+  const { answers = [], authorities = [] } = content;
   const writer = new MessageWriter(question?.qname);
   const ede = query.edns && content.ede ? encodeExtendedError(content.ede) : NO_OCTETS;
   const room = MAX_MESSAGE_OCTETS - (query.edns ? OPT_OCTETS + ede.length : 0);
   writer.octets(NO_HEADER);
   if (question) writer.octets(question.wire);
-  const answers = writeWhileFits(writer, content.answers ?? [], room);
-  const truncated = answers < (content.answers?.length ?? 0);
-  const authorities = truncated ? 0 : writeWhileFits(writer, content.authorities ?? [], room);
-  const tc = truncated || authorities < (content.authorities?.length ?? 0);
+  const answerCount = writeWhileFits(writer, answers, room);
+  const truncated = answerCount < answers.length;
+  const authorityCount = truncated ? 0 : writeWhileFits(writer, authorities, room);
+  const tc = truncated || authorityCount < authorities.length;
   if (query.edns) writer.octets(encodeOpt(query.edns, content.rcode, ede, writer.length));
   const wire = writer.finish();
   writeHeader(wire, query, content, tc);
   setUint16(wire, 4, question ? 1 : 0);
-  setUint16(wire, 6, answers);
-  setUint16(wire, 8, authorities);
+  setUint16(wire, 6, answerCount);
+  setUint16(wire, 8, authorityCount);
   setUint16(wire, 10, query.edns ? 1 : 0);
   return wire;
 }

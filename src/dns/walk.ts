@@ -156,8 +156,9 @@ export function truncateResponse(wire: Buffer, maxOctets: number): Buffer {
   const questionEnd = records?.[0]?.offset ?? wire.length;
   if (records === undefined || questionEnd + BARE_OPT_OCTETS > most) return headerOnly(wire);
   const opt = optWithin(wire, records, most - questionEnd);
-  const kept = keptRecords(records, most - opt.length);
-  return assemble(wire, kept.at(-1)?.end ?? questionEnd, kept, records, opt);
+  const required = records.filter(({ section }) => section !== 'additional');
+  const kept = keptRecords(required, most - opt.length);
+  return assemble(wire, kept.at(-1)?.end ?? questionEnd, kept, required, opt);
 }
 
 /** The OPT of the message without padding, and without any option if they do not fit; no octets if it has none. */
@@ -188,8 +189,7 @@ export function optionsOf(wire: Buffer, { rdataOffset, end }: RecordAt): { code:
 }
 
 /** All of the answer and authority sections if they end within `room`, else the first of the answers. */
-function keptRecords(records: readonly RecordAt[], room: number): readonly RecordAt[] {
-  const required = records.filter(({ section }) => section !== 'additional');
+function keptRecords(required: readonly RecordAt[], room: number): readonly RecordAt[] {
   const fitting = required.filter(({ end }) => end <= room);
   return fitting.length === required.length ? required : fitting.filter(({ section }) => section === 'answer');
 }
@@ -198,12 +198,11 @@ function assemble(
   wire: Buffer,
   end: number,
   kept: readonly RecordAt[],
-  records: readonly RecordAt[],
+  required: readonly RecordAt[],
   opt: Buffer,
 ): Buffer {
   const truncated = Buffer.concat([wire.subarray(0, end), opt]);
-  const required = records.filter(({ section }) => section !== 'additional').length;
-  if (kept.length < required) truncated[2] = uint8(wire, 2) | TC;
+  if (kept.length < required.length) truncated[2] = uint8(wire, 2) | TC;
   const answers = kept.filter(({ section }) => section === 'answer').length;
   setUint16(truncated, 6, answers);
   setUint16(truncated, 8, kept.length - answers);

@@ -1,7 +1,7 @@
 import { Opcode, Rcode, RRClass, RRType } from '../dns/constants.ts';
 import { type DomainName, isAtOrBelow, labelsOf, parseName } from '../dns/name.ts';
 import type { DnsQuery, Question } from '../dns/query.ts';
-import type { Found, RegistryReader } from '../registry/reader.ts';
+import type { Found, Holder, RegistryReader } from '../registry/reader.ts';
 import type { View } from '../table/view.ts';
 import { candidatesOf } from './candidates.ts';
 import { type Decision, specialDenial } from './decision.ts';
@@ -78,27 +78,19 @@ async function reverseDecision(
     const { zone } = place;
     if (place.kind === 'above') return specialDenial('noData', zone);
     if (place.kind === 'nothing') return specialDenial('nxDomain', zone);
-    return pointerDecision(question, place.address, zone, view, settings.ttl, reader, signal);
+    const holder = await reader.holderOf(place.address, view, signal);
+    return pointerDecision(question, zone, holder, settings.ttl.vip);
   }
   return undefined;
 }
 
-async function pointerDecision(
-  { qname, qtype }: Question,
-  address: string,
-  zone: DomainName,
-  view: View,
-  ttls: TtlSettings,
-  reader: RegistryReader,
-  signal: AbortSignal,
-): Promise<Decision> {
-  const holder = await reader.holderOf(address, view, signal);
+function pointerDecision({ qname, qtype }: Question, zone: DomainName, holder: Holder, vipTtl: number): Decision {
   if (holder.state === 'unavailable') return { kind: 'unavailable' };
   const { stale } = holder;
   const target = holder.state === 'held' ? parseName(holder.host) : undefined;
   if (!target) return specialDenial('nxDomain', zone, stale);
   if (qtype !== RRType.PTR) return specialDenial('noData', zone, stale);
-  const ttl = stale ? Math.min(ttls.vip, STALE_TTL) : ttls.vip;
+  const ttl = stale ? Math.min(vipTtl, STALE_TTL) : vipTtl;
   return { kind: 'answer', by: 'registry', records: [{ type: 'PTR', owner: qname, ttl, target }], stale };
 }
 

@@ -75,9 +75,9 @@ export function planInstall(settings: ShimSettings, given: readonly ShimGiven[],
   if (hidden !== undefined)
     return refused(`a service cannot see ${hidden}: copy it to /usr/local/lib, or install the package`);
   if (!settings.routes.some(({ suffix }) => suffix === '.')) return refused(ALL_NAMES_QUESTION);
-  const chosen = given.some(({ key }) => key === 'capture') ? settings : { ...settings, capture: 'resolver' as const };
-  const listen = given.some(({ key }) => key === 'listen') ? settings.listen : listenAddresses(chosen.capture, facts);
-  const complete: ShimSettings = { ...chosen, listen };
+  const capture = isGiven(given, 'capture') ? settings.capture : 'resolver';
+  const listen = isGiven(given, 'listen') ? settings.listen : listenAddresses(capture, facts);
+  const complete: ShimSettings = { ...settings, capture, listen };
   const resolver = complete.capture === 'none' ? undefined : planResolver(complete, facts.resolver, []);
   if (resolver?.ok === false) return resolver;
   if (complete.capture === 'nft' && !facts.nft)
@@ -97,6 +97,8 @@ export function planInstall(settings: ShimSettings, given: readonly ShimGiven[],
     capture: resolver === undefined ? 'nothing: "capture = none"' : captureText(complete, resolver.how, resolver.files),
   };
 }
+
+const isGiven = (given: readonly ShimGiven[], one: ShimGiven['key']): boolean => given.some(({ key }) => key === one);
 
 const refused = (reason: string): InstallPlan => ({ ok: false, reason });
 
@@ -123,10 +125,8 @@ const startCommands = (withResolver: boolean): string[][] => [
 
 /** resolv.conf(5) has no ports; everything else is reached without a privilege. */
 function listenAddresses(capture: ShimSettings['capture'], facts: InstallFacts): ListenAddress[] {
-  const unprivileged = [
-    { address: '127.0.0.1', port: UNPRIVILEGED_PORT },
-    ...(facts.ipv6 ? [{ address: '::1', port: UNPRIVILEGED_PORT }] : []),
-  ];
+  const loopback = ['127.0.0.1', ...(facts.ipv6 ? ['::1'] : [])];
+  const unprivileged = loopback.map((address) => ({ address, port: UNPRIVILEGED_PORT }));
   if (capture !== 'resolver') return unprivileged;
   if (planResolver({ capture, listen: unprivileged }, facts.resolver, []).ok) return unprivileged;
   // A resolver of the host's own may have the first.
@@ -135,32 +135,30 @@ function listenAddresses(capture: ShimSettings['capture'], facts: InstallFacts):
 }
 
 function unitContent(settings: ShimSettings, facts: InstallFacts): UnitContent {
-  const { node, script, settingsFile, nft } = facts;
-  const { user, stateDir, listen, capture, vips } = settings;
-  const vipsByNft = vips === 'nft' || (vips === 'auto' && nft);
+  const { listen, capture, vips } = settings;
+  const nftCapture = capture === 'nft';
   return {
-    node,
-    script,
-    settingsFile,
-    user,
-    stateDir,
-    netAdmin: capture === 'nft' || vipsByNft,
+    ...facts,
+    ...settings,
+    netAdmin: nftCapture || vips === 'nft' || (vips === 'auto' && facts.nft),
     lowPort: listen.some(({ port }) => port < FIRST_UNPRIVILEGED_PORT),
-    nftCapture: capture === 'nft',
+    nftCapture,
   };
 }
 
 /** What was there, comments and all, and after it what it lacks. */
-function settingsContent(before: string | undefined, given: readonly ShimGiven[], settings: ShimSettings): string {
-  const pairs = [
-    ...given.map(({ key, value }) => ({ key, value })),
-    ...(given.some(({ key }) => key === 'capture') ? [] : [{ key: 'capture' as const, value: settings.capture }]),
-    ...(given.some(({ key }) => key === 'listen')
-      ? []
-      : settings.listen.map((at) => ({ key: 'listen' as const, value: socketText(at) }))),
+function settingsContent(
+  before: string | undefined,
+  given: readonly ShimGiven[],
+  { capture, listen }: ShimSettings,
+): string {
+  const written = [
+    ...given,
+    ...(isGiven(given, 'capture') ? [] : [{ key: 'capture' as const, value: capture }]),
+    ...(isGiven(given, 'listen') ? [] : listen.map((at) => ({ key: 'listen' as const, value: socketText(at) }))),
   ];
   const comments = (before ?? '').split('\n').filter((line) => /^\s*#/.test(line));
-  return `${comments.map((line) => `${line}\n`).join('')}${shimSettingsText(pairs)}`;
+  return `${comments.map((line) => `${line}\n`).join('')}${shimSettingsText(written)}`;
 }
 
 function captureText(
