@@ -33,22 +33,6 @@ const OUTSIDE: View = {
   forwardUnknown: true,
 };
 
-/** The reader of a table that cannot be confirmed now, and says so. */
-function lastKnown(table: MeshTable): RegistryReader {
-  const reader = tableReader(table);
-  return {
-    async find(request, view, signal) {
-      const found = await reader.find(request, view, signal);
-      return found.state === 'known' ? { ...found, stale: true } : found;
-    },
-    vipPrefixes: (signal) => reader.vipPrefixes(signal),
-    async holderOf(address, view, signal) {
-      const holder = await reader.holderOf(address, view, signal);
-      return holder.state === 'unavailable' ? holder : { ...holder, stale: true };
-    },
-  };
-}
-
 const namesOf = (texts: readonly string[]): DomainName[] => texts.flatMap((text) => parseName(text) ?? []);
 
 interface Known {
@@ -122,7 +106,7 @@ const NO_FORWARDER = {
 function knownFrom(table: MeshTable): Known {
   const ttl = { ...UNKNOWN.settings.ttl, negative: table.negativeTtl };
   return {
-    reader: lastKnown(table),
+    reader: tableReader(table, true),
     view: table.view,
     settings: { ttl, privateZones: namesOf(table.privateZones) },
   };

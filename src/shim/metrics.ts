@@ -61,24 +61,11 @@ export class ShimMetrics implements QueryObserver {
 
   /** In the text format of Prometheus. */
   text(gauges: readonly Gauge[]): string {
-    const answers: Gauge = {
-      name: 'meshdoh_shim_queries_total',
-      kind: 'counter',
-      help: 'Queries answered, by type, response code and source.',
-      values: this.#answerValues(),
-    };
-    const malformed: Gauge = {
-      name: 'meshdoh_shim_malformed_queries_total',
-      kind: 'counter',
-      help: 'Messages that are no query.',
-      values: [[{}, this.#malformed]],
-    };
-    const lines = [
-      ...gaugeLines(answers),
-      ...gaugeLines(malformed),
-      ...this.#durationLines(),
-      ...gauges.flatMap(gaugeLines),
+    const counters = [
+      counter('queries', 'Queries answered, by type, response code and source.', this.#answerValues()),
+      counter('malformed_queries', 'Messages that are no query.', [[{}, this.#malformed]]),
     ];
+    const lines = [...counters.flatMap(gaugeLines), ...this.#durationLines(), ...gauges.flatMap(gaugeLines)];
     return `${lines.join('\n')}\n`;
   }
 
@@ -124,6 +111,13 @@ export interface Gauge {
   readonly help: string;
   readonly values: readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[];
 }
+
+export const counter = (name: string, help: string, values: Gauge['values']): Gauge => ({
+  name: `meshdoh_shim_${name}_total`,
+  kind: 'counter',
+  help,
+  values,
+});
 
 const sumOf = (counts: Float64Array): number => counts.reduce((sum, count) => sum + count, 0);
 

@@ -1,5 +1,4 @@
 import { type Check, type Finding, problem, warning } from './finding.ts';
-import type { EndpointFacts, HostFacts } from './host-facts.ts';
 
 /** Beyond it certificates and signed requests begin to fail. */
 const MAX_SKEW_SECONDS = 60;
@@ -25,26 +24,19 @@ export const clock: Check = function* ({ clock: { skewMs = 0, synchronised } }) 
 const CERTIFICATE_CODES = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|ALTNAME|ERR_TLS/;
 const NAME_CODES = /^(ENOTFOUND|EAI_(AGAIN|FAIL|NODATA))$/;
 
-export function endpoints({ settings, endpoints }: HostFacts): readonly Finding[] {
-  if (settings.endpoints.length > 0) return endpoints.flatMap(endpoint);
-  const remedy = 'add "endpoint = https://…/dns-query" to the settings file';
-  return [problem('endpoint-missing', "no endpoint is set: only the system's resolvers are asked", remedy)];
-}
-
-function endpoint({ url, outcome }: EndpointFacts): readonly Finding[] {
-  switch (outcome.kind) {
-    case 'answered':
-      return [];
-    case 'notDns': {
-      const remedy = 'look whether its path is right: most end in /dns-query';
-      return [problem('endpoint-not-doh', `${url} answers, but not with DNS`, remedy)];
-    }
-    case 'status':
-      return [endpointStatus(url, outcome.status)];
-    case 'unreachable':
-      return [unreachable(url, outcome.code, outcome.message)];
+export const endpoints: Check = function* ({ settings, endpoints }) {
+  if (settings.endpoints.length === 0) {
+    const remedy = 'add "endpoint = https://…/dns-query" to the settings file';
+    yield problem('endpoint-missing', "no endpoint is set: only the system's resolvers are asked", remedy);
   }
-}
+  for (const { url, outcome } of endpoints) {
+    if (outcome.kind === 'notDns') {
+      const remedy = 'look whether its path is right: most end in /dns-query';
+      yield problem('endpoint-not-doh', `${url} answers, but not with DNS`, remedy);
+    } else if (outcome.kind === 'status') yield endpointStatus(url, outcome.status);
+    else if (outcome.kind === 'unreachable') yield unreachable(url, outcome.code, outcome.message);
+  }
+};
 
 function endpointStatus(url: string, status: number): Finding {
   const what = `${url} answers ${status}`;

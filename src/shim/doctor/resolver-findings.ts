@@ -42,10 +42,7 @@ export const captureFindings: Check = function* ({ answers, captured, looping, s
 
 /** `127.0.0.1:15053#name`, `[::1]:15053` */
 const withoutPort = (server: string): string =>
-  server
-    .replace(/#.*$/, '')
-    .replace(/^\[(.*)\](:\d+)?$/, '$1')
-    .replace(/^([0-9.]+):\d+$/, '$1');
+  server.replace(/#.*$/, '').replace(/^(?:\[(.*)\]|([0-9.]+))(?::\d+)?$/, '$1$2');
 
 /** What of this host's resolvers, and of Docker's, keeps names from being answered. */
 export const resolverFindings: Check = function* ({ original, settings, resolved, nssResolve, mesh, dockerBridges }) {
