@@ -119,7 +119,11 @@ export function parseType(text: string): number | undefined {
   return type <= 0xffff ? type : undefined;
 }
 
-const RCODE_NAMES = /* @__PURE__ */ namesByNumber(Rcode);
+/** From 0 on; a list of its own, so that a bundle needs of `Rcode` only what it names. */
+const RCODE_NAMES = 'NOERROR FORMERR SERVFAIL NXDOMAIN NOTIMP REFUSED YXDOMAIN YXRRSET NXRRSET NOTAUTH NOTZONE'.split(
+  ' ',
+);
 
 /** `NOERROR`, `NXDOMAIN`, …, or `RCODE123`. */
-export const rcodeName = (rcode: number): string => RCODE_NAMES.get(rcode)?.toUpperCase() ?? `RCODE${rcode}`;
+export const rcodeName = (rcode: number): string =>
+  rcode === Rcode.badVers ? 'BADVERS' : (RCODE_NAMES[rcode] ?? `RCODE${rcode}`);

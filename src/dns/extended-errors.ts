@@ -1,18 +1,14 @@
-import { RRType } from './constants.ts';
-import { uint16 } from './octets.ts';
+import { asBuffer, uint16 } from './octets.ts';
 import { EdnsOption, OPTION_HEADER_OCTETS } from './query.ts';
-import { recordsOf } from './walk.ts';
+import { isOpt, optionsOf, recordsOf } from './walk.ts';
 
 /** The info codes of the extended errors in a message (RFC 8914 section 2); none where it is malformed. */
 export function extendedErrorCodes(wire: Uint8Array): number[] {
-  const opt = recordsOf(wire)?.find(({ section, type }) => section === 'additional' && type === RRType.OPT);
-  const codes: number[] = [];
-  for (let at = opt?.rdataOffset ?? 0; opt !== undefined && at < opt.end; ) {
-    const data = at + OPTION_HEADER_OCTETS;
-    const next = data + uint16(wire, at + 2);
-    if (next > opt.end) break;
-    if (uint16(wire, at) === EdnsOption.extendedError && next - data >= 2) codes.push(uint16(wire, data));
-    at = next;
-  }
-  return codes;
+  const opt = recordsOf(wire)?.find(isOpt);
+  const options = opt === undefined ? [] : optionsOf(asBuffer(wire), opt);
+  return options.flatMap(({ code, octets }) =>
+    code === EdnsOption.extendedError && octets.length >= OPTION_HEADER_OCTETS + 2
+      ? [uint16(octets, OPTION_HEADER_OCTETS)]
+      : [],
+  );
 }

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { uint8, uint16 } from './octets.ts';
+import { setUint16, uint8, uint16 } from './octets.ts';
 
 /** The octets of an IP address: 4 or 16. */
 export type IpAddress = Uint8Array;
@@ -22,10 +22,16 @@ const ipv4Octets = (text: string): Buffer => Buffer.from(text.split('.').map(Num
 /** Of what is known to be an address. */
 function ipv6Octets(text: string): Buffer {
   const groups = text.replace(/[^:]+\.[^:]+$/, (dotted) => ipv4Octets(dotted).toString('hex').replace(/^.{4}/, '$&:'));
-  const [before = [], after = []] = groups.split('::').map((part) => part.split(':').filter((group) => group !== ''));
-  const zeros = Array<string>(8 - before.length - after.length).fill('0');
-  return Buffer.from([...before, ...zeros, ...after].map((group) => group.padStart(4, '0')).join(''), 'hex');
+  const [before = [], after = []] = groups.split('::').map((part) => part.split(':'));
+  const octets = Buffer.alloc(16);
+  for (const [index, group] of before.entries()) writeGroup(octets, group, index);
+  for (const [index, group] of after.entries()) writeGroup(octets, group, 8 - after.length + index);
+  return octets;
 }
+
+/** Nothing before or after `::` is a group of zeros. */
+const writeGroup = (octets: Buffer, group: string, index: number) =>
+  setUint16(octets, 2 * index, Number.parseInt(group, 16) || 0);
 
 /** The same, but an IPv4 address that is mapped into IPv6 (RFC 4291 section 2.5.5.2) as IPv4. */
 export function parseUnmappedIp(text: string): IpAddress | undefined {
@@ -36,9 +42,19 @@ export function parseUnmappedIp(text: string): IpAddress | undefined {
 /** In the form of RFC 5952, with no dotted end for any prefix (its section 5 leaves the choice). */
 export function ipText(ip: IpAddress): string {
   if (ip.length === 4) return ip.join('.');
-  const groups = Array.from({ length: 8 }, (_, index) => uint16(ip, 2 * index).toString(16)).join(':');
-  const [longest] = (groups.match(/\b0(:0)+\b/g) ?? []).toSorted((a, b) => b.length - a.length);
-  return longest === undefined ? groups : groups.replace(new RegExp(`(^|:)${longest}(:|$)`), '::');
+  let groups = ':';
+  for (let at = 0; at < ip.length; at += 2) groups += `${uint16(ip, at).toString(16)}:`;
+  const [longest] = (groups.match(/:(0:){2,}/g) ?? []).sort((a, b) => b.length - a.length);
+  if (longest === undefined) return groups.slice(1, -1);
+  // A colon at either end that is not half of `::` goes again.
+  return groups.replace(longest, '::').replace(/^:(?!:)|(?<!:):$/g, '');
+}
+
+/** Whether `ipText` would write it so; of IPv4 there is no other form. */
+export function isCanonicalIp(text: string): boolean {
+  if (isIP(text) === 4) return true;
+  const ip = parseIp(text);
+  return ip !== undefined && ipText(ip) === text;
 }
 
 /** `address/bits`; bits below the mask may be set. */

@@ -47,11 +47,6 @@ export class MessageWriter {
     for (let index = 0; index < values.length; index++) this.uint8(values[index] ?? 0);
   }
 
-  zeros(count: number): void {
-    SCRATCH.fill(0, Math.min(this.length, MAX_MESSAGE_OCTETS), Math.min(this.length + count, MAX_MESSAGE_OCTETS));
-    this.length += count;
-  }
-
   /** A `<character-string>` of RFC 1035 section 3.3. */
   characterString(text: string): void {
     const octets = Buffer.from(text);

@@ -1,5 +1,6 @@
 import { RRType } from './constants.ts';
 import { MAX_MESSAGE_OCTETS } from './message-writer.ts';
+import { setUint16 } from './octets.ts';
 import { type Edns, EdnsOption, OPTION_HEADER_OCTETS, RR_FIXED_OCTETS } from './query.ts';
 
 /** An extended DNS error (RFC 8914). */
@@ -20,9 +21,9 @@ const PADDING_BLOCK = 468;
 export function encodeExtendedError({ code, text = '' }: ExtendedError): Buffer {
   const octets = Buffer.from(text);
   const option = Buffer.alloc(OPTION_HEADER_OCTETS + 2 + octets.length);
-  option.writeUInt16BE(EdnsOption.extendedError, 0);
-  option.writeUInt16BE(2 + octets.length, 2);
-  option.writeUInt16BE(code, 4);
+  setUint16(option, 0, EdnsOption.extendedError);
+  setUint16(option, 2, 2 + octets.length);
+  setUint16(option, 4, code);
   option.set(octets, OPTION_HEADER_OCTETS + 2);
   return option;
 }
@@ -35,15 +36,15 @@ export function encodeOpt(edns: Edns, rcode: number, options: Buffer, octetsBefo
   const unpadded = OPT_OCTETS + options.length;
   const padding = edns.padded ? paddingAfter(octetsBefore + unpadded) : undefined;
   const opt = Buffer.alloc(unpadded + (padding === undefined ? 0 : OPTION_HEADER_OCTETS + padding));
-  opt.writeUInt16BE(RRType.OPT, 1);
-  opt.writeUInt16BE(UDP_SIZE, 3);
+  setUint16(opt, 1, RRType.OPT);
+  setUint16(opt, 3, UDP_SIZE);
   opt[5] = rcode >>> 4;
   opt[7] = edns.do ? 0x80 : 0;
-  opt.writeUInt16BE(opt.length - OPT_OCTETS, OPT_OCTETS - 2);
+  setUint16(opt, OPT_OCTETS - 2, opt.length - OPT_OCTETS);
   opt.set(options, OPT_OCTETS);
   if (padding !== undefined) {
-    opt.writeUInt16BE(EdnsOption.padding, unpadded);
-    opt.writeUInt16BE(padding, unpadded + 2);
+    setUint16(opt, unpadded, EdnsOption.padding);
+    setUint16(opt, unpadded + 2, padding);
   }
   return opt;
 }

@@ -1,6 +1,6 @@
 import { RRClass, RRType } from './constants.ts';
 import { type DomainName, encodeName, readName } from './name.ts';
-import { asBuffer, uint8, uint16 } from './octets.ts';
+import { asBuffer, setUint16, uint8, uint16 } from './octets.ts';
 
 export interface Question {
   readonly qname: DomainName;
@@ -180,17 +180,17 @@ export function encodeQuery({ qname, qtype, id = 0, rd = true, cd = false, edns 
   const name = encodeName(qname);
   const questionEnd = HEADER_OCTETS + name.length + 4;
   const wire = Buffer.alloc(edns ? questionEnd + MIN_RR_OCTETS : questionEnd);
-  wire.writeUInt16BE(id, 0);
+  setUint16(wire, 0, id);
   wire[2] = rd ? 0x01 : 0;
   wire[3] = cd ? 0x10 : 0;
-  wire.writeUInt16BE(1, 4);
+  setUint16(wire, 4, 1);
   wire.set(name, HEADER_OCTETS);
-  wire.writeUInt16BE(qtype, questionEnd - 4);
-  wire.writeUInt16BE(RRClass.IN, questionEnd - 2);
+  setUint16(wire, questionEnd - 4, qtype);
+  setUint16(wire, questionEnd - 2, RRClass.IN);
   if (edns) {
-    wire.writeUInt16BE(1, 10);
-    wire.writeUInt16BE(RRType.OPT, questionEnd + 1);
-    wire.writeUInt16BE(edns.udpSize, questionEnd + 3);
+    setUint16(wire, 10, 1);
+    setUint16(wire, questionEnd + 1, RRType.OPT);
+    setUint16(wire, questionEnd + 3, edns.udpSize);
     wire[questionEnd + 7] = edns.do ? 0x80 : 0;
   }
   return wire;

@@ -1,9 +1,9 @@
 import { RRType } from './constants.ts';
 import { MAX_MESSAGE_OCTETS } from './message-writer.ts';
-import { uint8, uint16 } from './octets.ts';
+import { setUint16, uint8, uint16 } from './octets.ts';
 import { type ExtendedError, encodeExtendedError, encodeOpt } from './opt.ts';
-import { type DnsQuery, EdnsOption, HEADER_OCTETS, OPTION_HEADER_OCTETS } from './query.ts';
-import { negativeSeconds, type RecordAt, rcodeOf, recordsOf } from './walk.ts';
+import { type DnsQuery, EdnsOption, HEADER_OCTETS } from './query.ts';
+import { isOpt, negativeSeconds, optionsOf, type RecordAt, rcodeOf, recordsOf } from './walk.ts';
 
 export interface Relay {
   /** Seconds that HTTP caches had kept the response (RFC 8484 section 5.1). */
@@ -21,8 +21,6 @@ export function relayedRecords(records: readonly RecordAt[]): readonly RecordAt[
   const opt = records.findIndex(isOpt);
   return opt === -1 || opt === records.length - 1 ? records : records.slice(0, opt + 1);
 }
-
-const isOpt = ({ section, type }: RecordAt): boolean => section === 'additional' && type === RRType.OPT;
 
 /**
  * Somebody else's response to the question of `query` as ours to it: id, RD, CD and the case of the name as in the
@@ -45,8 +43,8 @@ export function relayResponse(query: DnsQuery, response: Buffer, relay: Relay = 
   );
   const required = uint16(response, 6) + uint16(response, 8);
   const additionals = (opt === undefined ? records.length : records.indexOf(opt)) - required;
-  relayed.writeUInt16BE(additionals + (relayed.length > end ? 1 : 0), 10);
-  relayed.writeUInt16BE(query.id, 0);
+  setUint16(relayed, 10, additionals + (relayed.length > end ? 1 : 0));
+  setUint16(relayed, 0, query.id);
   if (query.question !== undefined) relayed.set(query.question.wire, HEADER_OCTETS);
   relayed[2] = (uint8(response, 2) & 0xfe) | (query.rd ? 0x01 : 0);
   relayed[3] = 0x80 | (uint8(response, 3) & 0x6f) | (query.cd ? 0x10 : 0);
@@ -67,17 +65,8 @@ function withOpt({ edns }: DnsQuery, response: Buffer, rcode: number, options: B
   return fits ? Buffer.concat([response, opt]) : Buffer.from(response);
 }
 
-/** Undecodable options end the list. */
-function extendedErrorsOf(response: Buffer, { rdataOffset, end }: RecordAt): Buffer[] {
-  const options: Buffer[] = [];
-  for (let at = rdataOffset; at < end; ) {
-    const next = at + OPTION_HEADER_OCTETS + uint16(response, at + 2);
-    if (next > end) break;
-    if (uint16(response, at) === EdnsOption.extendedError) options.push(response.subarray(at, next));
-    at = next;
-  }
-  return options;
-}
+const extendedErrorsOf = (response: Buffer, opt: RecordAt): Buffer[] =>
+  optionsOf(response, opt).flatMap(({ code, octets }) => (code === EdnsOption.extendedError ? [octets] : []));
 
 function limitTtls(response: Buffer, records: readonly RecordAt[], end: number, age: number, maxTtl: number): void {
   for (const record of records) {

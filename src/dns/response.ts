@@ -1,6 +1,6 @@
 import { Rcode } from './constants.ts';
 import { MAX_MESSAGE_OCTETS, MessageWriter } from './message-writer.ts';
-import { uint8 } from './octets.ts';
+import { setUint16, uint8 } from './octets.ts';
 import { type ExtendedError, encodeExtendedError, encodeOpt, OPT_OCTETS } from './opt.ts';
 import { type DnsQuery, HEADER_OCTETS } from './query.ts';
 import { type ResourceRecord, writeRecord } from './record.ts';
@@ -16,6 +16,8 @@ export interface ResponseContent {
 }
 
 const NO_OCTETS = Buffer.alloc(0);
+/** Room for the header, which is written last. */
+const NO_HEADER = Buffer.alloc(HEADER_OCTETS);
 
 /**
  * The response to `query`: its id, opcode, RD, CD and question octets (their case, too) echoed, RA set; an OPT only
@@ -24,22 +26,23 @@ const NO_OCTETS = Buffer.alloc(0);
  */
 export function encodeResponse(query: DnsQuery, content: ResponseContent): Buffer {
   const { question } = query;
+  const { answers = [], authorities = [] } = content;
   const writer = new MessageWriter(question?.qname);
   const ede = query.edns && content.ede ? encodeExtendedError(content.ede) : NO_OCTETS;
   const room = MAX_MESSAGE_OCTETS - (query.edns ? OPT_OCTETS + ede.length : 0);
-  writer.zeros(HEADER_OCTETS);
+  writer.octets(NO_HEADER);
   if (question) writer.octets(question.wire);
-  const answers = writeWhileFits(writer, content.answers ?? [], room);
-  const truncated = answers < (content.answers?.length ?? 0);
-  const authorities = truncated ? 0 : writeWhileFits(writer, content.authorities ?? [], room);
-  const tc = truncated || authorities < (content.authorities?.length ?? 0);
+  const answerCount = writeWhileFits(writer, answers, room);
+  const truncated = answerCount < answers.length;
+  const authorityCount = truncated ? 0 : writeWhileFits(writer, authorities, room);
+  const tc = truncated || authorityCount < authorities.length;
   if (query.edns) writer.octets(encodeOpt(query.edns, content.rcode, ede, writer.length));
   const wire = writer.finish();
   writeHeader(wire, query, content, tc);
-  wire.writeUInt16BE(question ? 1 : 0, 4);
-  wire.writeUInt16BE(answers, 6);
-  wire.writeUInt16BE(authorities, 8);
-  wire.writeUInt16BE(query.edns ? 1 : 0, 10);
+  setUint16(wire, 4, question ? 1 : 0);
+  setUint16(wire, 6, answerCount);
+  setUint16(wire, 8, authorityCount);
+  setUint16(wire, 10, query.edns ? 1 : 0);
   return wire;
 }
 
@@ -72,7 +75,7 @@ function writeWhileFits(writer: MessageWriter, records: readonly ResourceRecord[
 }
 
 function writeHeader(wire: Buffer, query: DnsQuery, content: ResponseContent, tc: boolean): void {
-  wire.writeUInt16BE(query.id, 0);
+  setUint16(wire, 0, query.id);
   wire[2] = 0x80 | (query.opcode << 3) | (content.aa ? 0x04 : 0) | (tc ? 0x02 : 0) | (query.rd ? 0x01 : 0);
   wire[3] = 0x80 | (query.cd ? 0x10 : 0) | (content.rcode & 0x0f);
 }

@@ -1,7 +1,7 @@
 import { Rcode, RRType } from './constants.ts';
 import type { IpAddress } from './ip-address.ts';
 import { endOfName } from './name.ts';
-import { uint8, uint16, uint32 } from './octets.ts';
+import { setUint16, uint8, uint16, uint32 } from './octets.ts';
 import { EdnsOption, HEADER_OCTETS, OPTION_HEADER_OCTETS, type Question, RR_FIXED_OCTETS } from './query.ts';
 
 export type Section = 'answer' | 'authority' | 'additional';
@@ -156,37 +156,40 @@ export function truncateResponse(wire: Buffer, maxOctets: number): Buffer {
   const questionEnd = records?.[0]?.offset ?? wire.length;
   if (records === undefined || questionEnd + BARE_OPT_OCTETS > most) return headerOnly(wire);
   const opt = optWithin(wire, records, most - questionEnd);
-  const kept = keptRecords(records, most - opt.length);
-  return assemble(wire, kept.at(-1)?.end ?? questionEnd, kept, records, opt);
+  const required = records.filter(({ section }) => section !== 'additional');
+  const kept = keptRecords(required, most - opt.length);
+  return assemble(wire, kept.at(-1)?.end ?? questionEnd, kept, required, opt);
 }
 
 /** The OPT of the message without padding, and without any option if they do not fit; no octets if it has none. */
 function optWithin(wire: Buffer, records: readonly RecordAt[], room: number): Buffer {
-  const record = records.find(({ section, type }) => section === 'additional' && type === RRType.OPT);
+  const record = records.find(isOpt);
   if (record === undefined) return NO_OCTETS;
-  const options = optionsWithoutPadding(wire, record);
+  const options = optionsOf(wire, record).flatMap(({ code, octets }) => (code === EdnsOption.padding ? [] : [octets]));
   const length = options.reduce((sum, option) => sum + option.length, 0);
   const fits = BARE_OPT_OCTETS + length <= room;
   const fixed = Buffer.from(wire.subarray(record.rdataOffset - RR_FIXED_OCTETS, record.rdataOffset));
-  fixed.writeUInt16BE(fits ? length : 0, RR_FIXED_OCTETS - 2);
+  setUint16(fixed, RR_FIXED_OCTETS - 2, fits ? length : 0);
   return Buffer.concat([Buffer.of(0), fixed, ...(fits ? options : [])]);
 }
 
-/** Undecodable options end the list. */
-function optionsWithoutPadding(wire: Buffer, { rdataOffset, end }: RecordAt): Buffer[] {
-  const options: Buffer[] = [];
+/** The OPT of a message is one of its additional records (RFC 6891 section 6.1.1). */
+export const isOpt = ({ section, type }: RecordAt): boolean => section === 'additional' && type === RRType.OPT;
+
+/** The options of an OPT, their octets with code and length; undecodable ones end the list. */
+export function optionsOf(wire: Buffer, { rdataOffset, end }: RecordAt): { code: number; octets: Buffer }[] {
+  const options: { code: number; octets: Buffer }[] = [];
   for (let at = rdataOffset; at < end; ) {
     const next = at + OPTION_HEADER_OCTETS + uint16(wire, at + 2);
     if (next > end) break;
-    if (uint16(wire, at) !== EdnsOption.padding) options.push(wire.subarray(at, next));
+    options.push({ code: uint16(wire, at), octets: wire.subarray(at, next) });
     at = next;
   }
   return options;
 }
 
 /** All of the answer and authority sections if they end within `room`, else the first of the answers. */
-function keptRecords(records: readonly RecordAt[], room: number): readonly RecordAt[] {
-  const required = records.filter(({ section }) => section !== 'additional');
+function keptRecords(required: readonly RecordAt[], room: number): readonly RecordAt[] {
   const fitting = required.filter(({ end }) => end <= room);
   return fitting.length === required.length ? required : fitting.filter(({ section }) => section === 'answer');
 }
@@ -195,16 +198,15 @@ function assemble(
   wire: Buffer,
   end: number,
   kept: readonly RecordAt[],
-  records: readonly RecordAt[],
+  required: readonly RecordAt[],
   opt: Buffer,
 ): Buffer {
   const truncated = Buffer.concat([wire.subarray(0, end), opt]);
-  const required = records.filter(({ section }) => section !== 'additional').length;
-  if (kept.length < required) truncated[2] = uint8(wire, 2) | TC;
+  if (kept.length < required.length) truncated[2] = uint8(wire, 2) | TC;
   const answers = kept.filter(({ section }) => section === 'answer').length;
-  truncated.writeUInt16BE(answers, 6);
-  truncated.writeUInt16BE(kept.length - answers, 8);
-  truncated.writeUInt16BE(opt.length > 0 ? 1 : 0, 10);
+  setUint16(truncated, 6, answers);
+  setUint16(truncated, 8, kept.length - answers);
+  setUint16(truncated, 10, opt.length > 0 ? 1 : 0);
   return truncated;
 }
 

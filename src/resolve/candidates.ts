@@ -43,8 +43,8 @@ function readings(qname: DomainName, searched: boolean): Candidate[] {
 
 /** `qname` without `domain`, or undefined when it is not below it. */
 function without(qname: DomainName, domain: DomainName): DomainName | undefined {
-  if (!isAtOrBelow(qname, domain) || qname === domain) return undefined;
-  return parseName(labelsOf(qname).slice(0, -labelsOf(domain).length).join('.'));
+  if (!isAtOrBelow(qname, domain) || qname === domain || domain === ROOT) return undefined;
+  return qname.slice(0, -domain.length - 1) as DomainName;
 }
 
 /** How a question could be ours, in order of preference: as asked, then without each search domain. */

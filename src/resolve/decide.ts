@@ -1,10 +1,10 @@
 import { Opcode, Rcode, RRClass, RRType } from '../dns/constants.ts';
 import { type DomainName, isAtOrBelow, labelsOf, parseName } from '../dns/name.ts';
 import type { DnsQuery, Question } from '../dns/query.ts';
-import type { Found, RegistryReader } from '../registry/reader.ts';
+import type { Found, Holder, RegistryReader } from '../registry/reader.ts';
 import type { View } from '../table/view.ts';
 import { candidatesOf } from './candidates.ts';
-import type { Decision } from './decision.ts';
+import { type Decision, specialDenial } from './decision.ts';
 import { bestMatch, ownedDecision, STALE_TTL, type TtlSettings } from './owned.ts';
 import { isReverseName, placeInReverseZone } from './reverse-zones.ts';
 import { specialDecision } from './special-names.ts';
@@ -76,29 +76,21 @@ async function reverseDecision(
     const place = placeInReverseZone(question.qname, prefix);
     if (!place) continue;
     const { zone } = place;
-    if (place.kind === 'above') return { kind: 'noData', by: 'special', zone, stale: false };
-    if (place.kind === 'nothing') return { kind: 'nxDomain', by: 'special', zone, stale: false };
-    return pointerDecision(question, place.address, zone, view, settings.ttl, reader, signal);
+    if (place.kind === 'above') return specialDenial('noData', zone);
+    if (place.kind === 'nothing') return specialDenial('nxDomain', zone);
+    const holder = await reader.holderOf(place.address, view, signal);
+    return pointerDecision(question, zone, holder, settings.ttl.vip);
   }
   return undefined;
 }
 
-async function pointerDecision(
-  { qname, qtype }: Question,
-  address: string,
-  zone: DomainName,
-  view: View,
-  ttls: TtlSettings,
-  reader: RegistryReader,
-  signal: AbortSignal,
-): Promise<Decision> {
-  const holder = await reader.holderOf(address, view, signal);
+function pointerDecision({ qname, qtype }: Question, zone: DomainName, holder: Holder, vipTtl: number): Decision {
   if (holder.state === 'unavailable') return { kind: 'unavailable' };
   const { stale } = holder;
   const target = holder.state === 'held' ? parseName(holder.host) : undefined;
-  if (!target) return { kind: 'nxDomain', by: 'special', zone, stale };
-  if (qtype !== RRType.PTR) return { kind: 'noData', by: 'special', zone, stale };
-  const ttl = stale ? Math.min(ttls.vip, STALE_TTL) : ttls.vip;
+  if (!target) return specialDenial('nxDomain', zone, stale);
+  if (qtype !== RRType.PTR) return specialDenial('noData', zone, stale);
+  const ttl = stale ? Math.min(vipTtl, STALE_TTL) : vipTtl;
   return { kind: 'answer', by: 'registry', records: [{ type: 'PTR', owner: qname, ttl, target }], stale };
 }
 

@@ -4,6 +4,14 @@ import type { ResourceRecord } from '../dns/record.ts';
 /** Which part of the resolution order decided. */
 export type DecidedBy = 'query' | 'special' | 'registry' | 'privateZone' | 'view';
 
+/** That a special name, or one in a reverse zone of VIPs, has nothing. */
+export const specialDenial = (kind: 'noData' | 'nxDomain', zone: DomainName, stale = false): Decision => ({
+  kind,
+  by: 'special',
+  zone,
+  stale,
+});
+
 /** What to answer, before it is a message. "Not ours" (`forward`) and "ours, but empty" (`noData`) differ. */
 export type Decision =
   | {

@@ -91,13 +91,11 @@ export function ownedDecision(
   const target = service === '' ? candidate.name : (parseName(`${service}.${candidate.name}`) ?? candidate.name);
   const owner = candidate.searched ? target : qname;
   const own = service === '' ? hostRecords(match, qtype, owner, ttl, random) : serviceRecords(match, qtype, owner, ttl);
-  if (!candidate.searched) {
-    if (own.length > 0) return { kind: 'answer', by: 'registry', records: own, stale };
-    return { kind: 'noData', by: 'registry', zone: zoneOf(match), stale };
+  const alias: ResourceRecord | undefined = candidate.searched
+    ? { type: 'CNAME', owner: qname, ttl, target }
+    : undefined;
+  if (own.length > 0 || (alias && qtype === RRType.CNAME)) {
+    return { kind: 'answer', by: 'registry', records: alias ? [alias, ...own] : own, stale };
   }
-  const alias: ResourceRecord = { type: 'CNAME', owner: qname, ttl, target };
-  if (own.length > 0 || qtype === RRType.CNAME) {
-    return { kind: 'answer', by: 'registry', records: [alias, ...own], stale };
-  }
-  return { kind: 'noData', by: 'registry', zone: zoneOf(match), stale, alias };
+  return { kind: 'noData', by: 'registry', zone: zoneOf(match), stale, ...(alias && { alias }) };
 }

@@ -1,5 +1,5 @@
 import { EdeCode, Rcode } from '../dns/constants.ts';
-import { type DomainName, parseName } from '../dns/name.ts';
+import type { DomainName } from '../dns/name.ts';
 import type { DnsQuery } from '../dns/query.ts';
 import type { ResourceRecord } from '../dns/record.ts';
 import { encodeResponse, type ResponseContent } from '../dns/response.ts';
@@ -34,7 +34,7 @@ export interface ResolverPorts extends ForwardPorts {
   readonly random?: () => number;
 }
 
-const NOBODY = parseName('nobody.invalid') as DomainName;
+const NOBODY = 'nobody.invalid' as DomainName;
 
 /** The SOA of a negative answer says how long the absence may be believed (RFC 2308 section 3). */
 function negativeSoa(zone: DomainName, ttl: number): ResourceRecord {

@@ -1,5 +1,5 @@
 import { ipText, isWithin, parsePrefix } from '../dns/ip-address.ts';
-import { type DomainName, labelsOf, parseName } from '../dns/name.ts';
+import { type DomainName, isAtOrBelow, labelsOf } from '../dns/name.ts';
 
 /** Where a name lies in the reverse zone of a VIP prefix. */
 export type ReversePlace =
@@ -11,67 +11,49 @@ export type ReversePlace =
   | { readonly kind: 'nothing'; readonly zone: DomainName };
 
 interface Tree {
-  readonly suffix: readonly [string, string];
-  /** Bits that one label stands for, and labels of a whole address. */
+  readonly under: 'in-addr' | 'ip6';
+  /** What one label stands for. */
   readonly bits: number;
-  readonly labels: number;
-  readonly octet: (labels: readonly string[], index: number) => number | undefined;
+  readonly label: RegExp;
+  /** Of the labels of a whole address, from the most significant on. */
+  readonly octets: (labels: readonly string[]) => Uint8Array;
 }
 
-const decimal = (label: string | undefined): number | undefined =>
-  label !== undefined && /^(0|[1-9]\d{0,2})$/.test(label) && Number(label) < 256 ? Number(label) : undefined;
-
-const nibble = (label: string | undefined): number | undefined =>
-  label !== undefined && /^[0-9a-f]$/.test(label) ? Number.parseInt(label, 16) : undefined;
-
-/** `labels` from the most significant on; missing ones read as 0. */
 const IPV4: Tree = {
-  suffix: ['in-addr', 'arpa'],
+  under: 'in-addr',
   bits: 8,
-  labels: 4,
-  octet: (labels, index) => decimal(labels[index] ?? '0'),
+  label: /^(\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])$/,
+  octets: (labels) => Buffer.from(labels.map(Number)),
 };
 const IPV6: Tree = {
-  suffix: ['ip6', 'arpa'],
+  under: 'ip6',
   bits: 4,
-  labels: 32,
-  octet: (labels, index) => {
-    const high = nibble(labels[2 * index] ?? '0');
-    const low = nibble(labels[2 * index + 1] ?? '0');
-    return high === undefined || low === undefined ? undefined : high * 16 + low;
-  },
+  label: /^[0-9a-f]$/,
+  octets: (labels) => Buffer.from(labels.join(''), 'hex'),
 };
 
 /** Whether the name is in one of the two reverse trees (RFC 1035 section 3.5, RFC 3596 section 2.5). */
-export function isReverseName(qname: DomainName): boolean {
-  const [tree, top] = labelsOf(qname).slice(-2);
-  return top === 'arpa' && (tree === 'in-addr' || tree === 'ip6');
-}
-
-function octetsOf(tree: Tree, labels: readonly string[]): Uint8Array | undefined {
-  const octets = Array.from({ length: (tree.labels * tree.bits) / 8 }, (_, index) => tree.octet(labels, index));
-  return octets.includes(undefined) ? undefined : Uint8Array.from(octets as number[]);
-}
+export const isReverseName = (qname: DomainName): boolean =>
+  isAtOrBelow(qname, 'in-addr.arpa' as DomainName) || isAtOrBelow(qname, 'ip6.arpa' as DomainName);
 
 /** Where `qname` lies below the reverse zone of `prefix` (a CIDR), or undefined when it lies elsewhere. */
 export function placeInReverseZone(qname: DomainName, prefix: string): ReversePlace | undefined {
   const range = parsePrefix(prefix);
   if (range === undefined) return undefined;
-  const tree = range.base.length === 4 ? IPV4 : IPV6;
-  const all = labelsOf(qname);
-  if (all.at(-2) !== tree.suffix[0] || all.at(-1) !== tree.suffix[1]) return undefined;
-  const labels = all.slice(0, -2).reverse();
-  const zoneLabels = Math.ceil(range.bits / tree.bits);
-  if (labels.length < zoneLabels) return undefined;
-  const octets = octetsOf(tree, labels.slice(0, zoneLabels));
-  if (!octets || !isWithin(octets, range)) return undefined;
-  const zone = parseName([...labels.slice(0, zoneLabels).reverse(), ...tree.suffix].join('.'));
-  return zone && placeInZone(tree, labels, zone);
-}
-
-function placeInZone(tree: Tree, labels: readonly string[], zone: DomainName): ReversePlace {
-  const octets = labels.length <= tree.labels ? octetsOf(tree, labels) : undefined;
-  if (!octets) return { kind: 'nothing', zone };
-  if (labels.length < tree.labels) return { kind: 'above', zone };
-  return { kind: 'address', address: ipText(octets), zone };
+  const { under, bits, label, octets } = range.base.length === 4 ? IPV4 : IPV6;
+  const most = (8 * range.base.length) / bits;
+  const [top, second, ...labels] = labelsOf(qname).toReversed();
+  const inZone = labels.slice(0, Math.ceil(range.bits / bits));
+  if (top !== 'arpa' || second !== under || inZone.length * bits < range.bits) return undefined;
+  // Labels that are missing read as 0.
+  const read = (given: readonly string[]): Uint8Array | undefined =>
+    given.length <= most && given.every((one) => label.test(one))
+      ? octets([...given, ...Array<string>(most - given.length).fill('0')])
+      : undefined;
+  const base = read(inZone);
+  if (!base || !isWithin(base, range)) return undefined;
+  const zone = [...inZone.toReversed(), under, top].join('.') as DomainName;
+  const ip = read(labels);
+  if (!ip) return { kind: 'nothing', zone };
+  return labels.length < most ? { kind: 'above', zone } : { kind: 'address', address: ipText(ip), zone };
 }

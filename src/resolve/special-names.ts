@@ -1,18 +1,12 @@
 import { RRType } from '../dns/constants.ts';
-import { type DomainName, isAtOrBelow, parseName } from '../dns/name.ts';
+import { type DomainName, isAtOrBelow } from '../dns/name.ts';
 import type { Question } from '../dns/query.ts';
 import type { ResourceRecord } from '../dns/record.ts';
-import type { Decision } from './decision.ts';
+import { type Decision, specialDenial } from './decision.ts';
 
-function mustParse(text: string): DomainName {
-  const name = parseName(text);
-  if (!name) throw new Error(`"${text}" is not a domain name`);
-  return name;
-}
-
-const LOCALHOST = mustParse('localhost');
-const INVALID = mustParse('invalid');
-const RESOLVER_ARPA = mustParse('resolver.arpa');
+const LOCALHOST = 'localhost' as DomainName;
+const INVALID = 'invalid' as DomainName;
+const RESOLVER_ARPA = 'resolver.arpa' as DomainName;
 
 /** Loopback addresses are a constant of the host that asks: a day. */
 const LOCALHOST_TTL = 86_400;
@@ -31,9 +25,9 @@ export function specialDecision(question: Question): Decision | undefined {
     const records = loopback(question);
     return records.length > 0
       ? { kind: 'answer', by: 'special', records, stale: false }
-      : { kind: 'noData', by: 'special', zone: LOCALHOST, stale: false };
+      : specialDenial('noData', LOCALHOST);
   }
-  if (isAtOrBelow(qname, INVALID)) return { kind: 'nxDomain', by: 'special', zone: INVALID, stale: false };
-  if (isAtOrBelow(qname, RESOLVER_ARPA)) return { kind: 'noData', by: 'special', zone: RESOLVER_ARPA, stale: false };
+  if (isAtOrBelow(qname, INVALID)) return specialDenial('nxDomain', INVALID);
+  if (isAtOrBelow(qname, RESOLVER_ARPA)) return specialDenial('noData', RESOLVER_ARPA);
   return undefined;
 }

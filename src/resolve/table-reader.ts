@@ -8,8 +8,11 @@ function hostAnswer({ host, namespace, owned, addresses, vip, ports, ttl }: Tabl
   return { host, namespace, owned, addresses, vip: isVip, ports, ttl };
 }
 
-/** A view's table as the registry that the resolver reads: for that view only, never stale by itself, never out of reach. */
-export function tableReader(table: MeshTable): RegistryReader {
+/**
+ * A view's table as the registry that the resolver reads: for that view only, never out of reach. `stale`: it cannot be
+ * confirmed now, and its answers say so.
+ */
+export function tableReader(table: MeshTable, stale = false): RegistryReader {
   const answers = new Map(table.hosts.map((host) => [host.host, hostAnswer(host)]));
   const above: ReadonlySet<string> = new Set(table.hosts.flatMap(({ host }) => namesAbove(host)));
   const prefixes = table.pools.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]);
@@ -23,7 +26,7 @@ export function tableReader(table: MeshTable): RegistryReader {
       const found = hosts.flatMap((host) => answers.get(host) ?? []);
       return {
         state: 'known',
-        stale: false,
+        stale,
         hosts: new Map(found.map((answer) => [answer.host, answer])),
         existsBelow: below !== undefined && above.has(below),
       };
@@ -31,7 +34,7 @@ export function tableReader(table: MeshTable): RegistryReader {
     vipPrefixes: async () => ({ state: 'known', prefixes }),
     async holderOf(address): Promise<Holder> {
       const host = holders.get(address);
-      return host === undefined ? { state: 'free', stale: false } : { state: 'held', host, stale: false };
+      return host === undefined ? { state: 'free', stale } : { state: 'held', host, stale };
     },
   };
 }

@@ -15,6 +15,9 @@ export type Reading<T> =
 /** Reads a value of a settings file, or the text of a variable or flag. */
 export type Reader<T> = (value: unknown) => Reading<T>;
 
+/** Reads a value that is text whatever it stands for. */
+export type TextReader<T> = (text: string) => Reading<T>;
+
 export const read = <T>(value: T): Reading<T> => ({ ok: true, value });
 
 export const refuseBecause = (value: unknown, reason: string): Reading<never> => ({

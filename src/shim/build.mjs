@@ -26,7 +26,7 @@ const BANNER = 'const getBuiltin = process.getBuiltinModule;';
 function exportsOf(builtin) {
   const names = Object.keys(process.getBuiltinModule(builtin)).filter((name) => /^[a-z]\w*$/i.test(name));
   return [
-    `const builtin = /* @__PURE__ */ getBuiltin('${builtin}');`,
+    `const builtin = /* @__PURE__ */ getBuiltin('${builtin.replace('node:', '')}');`,
     'export default builtin;',
     ...names.map((name) => `export const ${name} = /* @__PURE__ */ (() => builtin.${name})();`),
   ].join('\n');
@@ -36,23 +36,58 @@ function exportsOf(builtin) {
  * What esbuild leaves to shorten. No names of properties, and nothing that depends on the order or number of passes
  * beyond what is said here: the same sources give the same octets.
  */
-const TERSER = {
+const COMPRESSED = {
   module: true,
   ecma: 2022,
+  mangle: false,
   compress: {
-    passes: 3,
+    passes: 5,
+    // Fields of constant objects are read where they are used, rather than made variables.
+    hoist_props: false,
     // `new Error(…)` loses its `new`, and templates become sums: what they are made of here are texts and numbers.
     unsafe: true,
+    // `Number(…)` becomes `+…`: there are no bigints here.
+    unsafe_math: true,
     // A function without `this` becomes an arrow: nobody here calls one with `new`, or reads its `prototype`.
     unsafe_arrows: true,
     hoist_funs: true,
+    sequences: false,
     // Reading a property has no effect of its own here, but for the getters of Node's modules, which only load.
     pure_getters: true,
     // Nobody reads the `length` of a function.
     keep_fargs: false,
   },
+  format: { ast: true, code: false, spidermonkey: true },
+};
+
+const PRINTED = {
+  module: true,
+  ecma: 2022,
+  parse: { spidermonkey: true },
+  compress: false,
   format: { comments: false },
 };
+
+/**
+ * A program (ESTree) whose functions are arrows, which are shorter. They stand before everything else, for a function
+ * may be called above its declaration.
+ */
+function withArrows({ body, ...program }) {
+  const functions = body.filter(isPlainFunction);
+  const declarations = functions.map(({ id, params, body, async }) => ({
+    type: 'VariableDeclarator',
+    id,
+    init: { type: 'ArrowFunctionExpression', params, body, async, expression: false },
+  }));
+  const others = body.filter((statement) => !isPlainFunction(statement));
+  return { ...program, body: [{ type: 'VariableDeclaration', kind: 'let', declarations }, ...others] };
+}
+
+/** One that means the same as an arrow: it is no generator, and has neither `this` nor `arguments`. */
+const isPlainFunction = (statement) =>
+  statement.type === 'FunctionDeclaration' &&
+  !statement.generator &&
+  !/"ThisExpression"|"name":"arguments"/.test(JSON.stringify(statement));
 
 /** Returns what esbuild says of the sizes, which Terser makes a little smaller still. */
 export async function buildShim(outfile = 'dist/meshdoh-shim.mjs') {
@@ -72,7 +107,8 @@ export async function buildShim(outfile = 'dist/meshdoh-shim.mjs') {
     metafile: true,
     write: false,
   });
-  const { code } = await minify(outputFiles[0].text, TERSER);
+  const { ast } = await minify(outputFiles[0].text, COMPRESSED);
+  const { code } = await minify(withArrows(ast), PRINTED);
   await mkdir(dirname(outfile), { recursive: true });
   await writeFile(outfile, `#!/usr/bin/env node\n${code}\n`);
   await chmod(outfile, 0o755);

@@ -13,10 +13,10 @@ export interface Credentials {
   close(): void;
 }
 
-const NONE: Credentials = { authorize: undefined, refresh: () => Promise.resolve(), close: () => undefined };
+const NONE: Credentials = { authorize: undefined, refresh: async () => undefined, close: () => undefined };
 
 /** `metadataEndpoint`: instead of the instance metadata service. @throws ShimTokenError where there is no usable token. */
-export function openCredentials(
+export async function openCredentials(
   settings: ShimSettings,
   log: Log,
   metadataEndpoint: string | undefined,
@@ -25,7 +25,7 @@ export function openCredentials(
   if (settings.auth === 'token' && settings.tokenFile !== undefined) {
     return openToken(settings.tokenFile, settings.tokenIn, log);
   }
-  return Promise.resolve(NONE);
+  return NONE;
 }
 
 async function openToken(path: string, where: 'path' | 'header', log: Log): Promise<Credentials> {

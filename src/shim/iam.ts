@@ -83,18 +83,16 @@ function parseCredentials(text: string): AwsCredentials {
   } catch (error) {
     throw new ShimCredentialsError('metadata service: the credentials are not JSON', { cause: error });
   }
-  const { AccessKeyId, SecretAccessKey, Token, Expiration } = fields;
-  const expiresAt = Date.parse(String(Expiration));
-  const isWhole = [AccessKeyId, SecretAccessKey, Token].every((field) => typeof field === 'string' && field !== '');
-  if (!isWhole || Number.isNaN(expiresAt))
+  const [accessKeyId = '', secretAccessKey = '', sessionToken = '', expiration = ''] = CREDENTIAL_FIELDS.map((name) =>
+    String(fields[name] ?? ''),
+  );
+  const expiresAt = Date.parse(expiration);
+  if (accessKeyId === '' || secretAccessKey === '' || sessionToken === '' || Number.isNaN(expiresAt))
     throw new ShimCredentialsError('metadata service: the credentials lack fields');
-  return {
-    accessKeyId: String(AccessKeyId),
-    secretAccessKey: String(SecretAccessKey),
-    sessionToken: String(Token),
-    expiresAt,
-  };
+  return { accessKeyId, secretAccessKey, sessionToken, expiresAt };
 }
+
+const CREDENTIAL_FIELDS = ['AccessKeyId', 'SecretAccessKey', 'Token', 'Expiration'];
 
 export interface RoleCredentialsPorts {
   readonly fetch: () => Promise<AwsCredentials>;

@@ -2,6 +2,7 @@ import { type DomainName, parseName } from '../dns/name.ts';
 import type { DnsQuery } from '../dns/query.ts';
 import type { RegistryReader } from '../registry/reader.ts';
 import { type DecideSettings, decide } from '../resolve/decide.ts';
+import type { Decision } from '../resolve/decision.ts';
 import { createResolver } from '../resolve/resolver.ts';
 import { tableReader } from '../resolve/table-reader.ts';
 import type { MeshTable } from '../table/mesh-table.ts';
@@ -32,22 +33,6 @@ const OUTSIDE: View = {
   forwardUnknown: true,
 };
 
-/** The reader of a table that cannot be confirmed now, and says so. */
-function lastKnown(table: MeshTable): RegistryReader {
-  const reader = tableReader(table);
-  return {
-    async find(request, view, signal) {
-      const found = await reader.find(request, view, signal);
-      return found.state === 'known' ? { ...found, stale: true } : found;
-    },
-    vipPrefixes: (signal) => reader.vipPrefixes(signal),
-    async holderOf(address, view, signal) {
-      const holder = await reader.holderOf(address, view, signal);
-      return holder.state === 'unavailable' ? holder : { ...holder, stale: true };
-    },
-  };
-}
-
 const namesOf = (texts: readonly string[]): DomainName[] => texts.flatMap((text) => parseName(text) ?? []);
 
 interface Known {
@@ -68,16 +53,12 @@ const NO_MESH: Known = { ...UNKNOWN, settings: { ...UNKNOWN.settings, privateZon
 /** What is known of the mesh without asking it. */
 export class Mesh {
   #known = UNKNOWN;
-  #table: MeshTable | undefined;
+  table: MeshTable | undefined;
   readonly #isRecent: () => boolean;
 
   /** `confirmedAt`: when an endpoint last said that the table is the one. */
   constructor(confirmedAt: () => number, now: () => number = Date.now) {
     this.#isRecent = () => Math.abs(now() - confirmedAt()) < TABLE_MAX_AGE_MS;
-  }
-
-  get table(): MeshTable | undefined {
-    return this.#table;
   }
 
   get privateZones(): readonly DomainName[] {
@@ -86,25 +67,29 @@ export class Mesh {
 
   /** Undefined: the endpoint has no table. */
   use(table: MeshTable | undefined): void {
-    this.#table = table;
+    this.table = table;
     this.#known = table === undefined ? NO_MESH : knownFrom(table);
   }
 
   /** Whether a query is the mesh's, for one of these private zones or by being registered. */
   async owns(query: DnsQuery, privateZones: readonly DomainName[], signal: AbortSignal): Promise<boolean> {
-    const { reader, view, settings } = this.#known;
-    const decision = await decide(query, view, { ...settings, privateZones }, { reader, hasRouteFor }, signal);
+    const decision = await this.#decide(query, privateZones, signal);
     return decision.kind !== 'forward' && decision.kind !== 'refused';
   }
 
   async whenAway(query: DnsQuery, signal: AbortSignal): Promise<AwayAnswer> {
     const { reader, view, settings } = this.#known;
-    const decision = await decide(query, view, settings, { reader, hasRouteFor }, signal);
+    const decision = await this.#decide(query, settings.privateZones, signal);
     if (decision.kind === 'forward') return { kind: 'open' };
     // What is absent from the last table may have been registered since.
     if (decision.kind === 'nxDomain' || !this.#isRecent()) return { kind: 'closed' };
     const resolver = createResolver(settings, { reader, forwarder: NO_FORWARDER });
     return { kind: 'answer', wire: (await resolver.resolve(query, view, signal)).wire };
+  }
+
+  #decide(query: DnsQuery, privateZones: readonly DomainName[], signal: AbortSignal): Promise<Decision> {
+    const { reader, view, settings } = this.#known;
+    return decide(query, view, { ...settings, privateZones }, { reader, hasRouteFor }, signal);
   }
 }
 
@@ -121,7 +106,7 @@ const NO_FORWARDER = {
 function knownFrom(table: MeshTable): Known {
   const ttl = { ...UNKNOWN.settings.ttl, negative: table.negativeTtl };
   return {
-    reader: lastKnown(table),
+    reader: tableReader(table, true),
     view: table.view,
     settings: { ttl, privateZones: namesOf(table.privateZones) },
   };

@@ -61,18 +61,11 @@ export class ShimMetrics implements QueryObserver {
 
   /** In the text format of Prometheus. */
   text(gauges: readonly Gauge[]): string {
-    const lines = [
-      ...family('meshdoh_shim_queries_total', 'counter', 'Queries answered, by type, response code and source.'),
-      ...this.#answerLines(),
-      ...family('meshdoh_shim_malformed_queries_total', 'counter', 'Messages that are no query.'),
-      `meshdoh_shim_malformed_queries_total ${this.#malformed}`,
-      ...family('meshdoh_shim_query_duration_seconds', 'histogram', 'How long answers took that were not cached.'),
-      ...this.#durationLines(),
-      ...gauges.flatMap(({ name, kind = 'gauge', help, values }) => [
-        ...family(name, kind, help),
-        ...values.map(([labels, value]) => `${name}${labelText(labels)} ${value}`),
-      ]),
+    const counters = [
+      counter('queries', 'Queries answered, by type, response code and source.', this.#answerValues()),
+      counter('malformed_queries', 'Messages that are no query.', [[{}, this.#malformed]]),
     ];
+    const lines = [...counters.flatMap(gaugeLines), ...this.#durationLines(), ...gauges.flatMap(gaugeLines)];
     return `${lines.join('\n')}\n`;
   }
 
@@ -81,7 +74,7 @@ export class ShimMetrics implements QueryObserver {
     this.#answers[at] = (this.#answers[at] ?? 0) + 1;
   }
 
-  #answerLines(): string[] {
+  #answerValues(): Gauge['values'] {
     return [...this.#answers.entries()].flatMap(([at, count]) => {
       if (count === 0) return [];
       const rcode = Math.floor(at / TYPES.count);
@@ -90,27 +83,24 @@ export class ShimMetrics implements QueryObserver {
         rcode: rcodeName(rcode % RCODE_COUNT),
         source: SOURCES[Math.floor(rcode / RCODE_COUNT)] ?? '',
       };
-      return [`meshdoh_shim_queries_total${labelText(labels)} ${count}`];
+      return [[labels, count] as const];
     });
   }
 
   #durationLines(): string[] {
     const name = 'meshdoh_shim_query_duration_seconds';
-    return this.#durations.flatMap(({ counts, sum }, index) => {
+    const lines = this.#durations.flatMap(({ counts, sum }, index) => {
       const total = sumOf(counts);
       if (total === 0) return [];
       const source = SOURCES[index] ?? '';
-      const bounds = BUCKETS.map((bound, bucket) => {
+      const bounds = [...BUCKETS, '+Inf'].map((bound, bucket) => {
         const within = sumOf(counts.subarray(0, bucket + 1));
         return `${name}_bucket${labelText({ source, le: String(bound) })} ${within}`;
       });
-      return [
-        ...bounds,
-        `${name}_bucket${labelText({ source, le: '+Inf' })} ${total}`,
-        `${name}_sum${labelText({ source })} ${sum}`,
-        `${name}_count${labelText({ source })} ${total}`,
-      ];
+      const label = labelText({ source });
+      return [...bounds, `${name}_sum${label} ${sum}`, `${name}_count${label} ${total}`];
     });
+    return [...family(name, 'histogram', 'How long answers took that were not cached.'), ...lines];
   }
 }
 
@@ -122,11 +112,23 @@ export interface Gauge {
   readonly values: readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[];
 }
 
+export const counter = (name: string, help: string, values: Gauge['values']): Gauge => ({
+  name: `meshdoh_shim_${name}_total`,
+  kind: 'counter',
+  help,
+  values,
+});
+
 const sumOf = (counts: Float64Array): number => counts.reduce((sum, count) => sum + count, 0);
 
 const family = (name: string, kind: string, help: string): string[] => [
   `# HELP ${name} ${help}`,
   `# TYPE ${name} ${kind}`,
+];
+
+const gaugeLines = ({ name, kind = 'gauge', help, values }: Gauge): string[] => [
+  ...family(name, kind, help),
+  ...values.map(([labels, value]) => `${name}${labelText(labels)} ${value}`),
 ];
 
 function labelText(labels: Readonly<Record<string, string>>): string {

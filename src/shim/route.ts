@@ -1,6 +1,6 @@
 import type { DomainName } from '../dns/name.ts';
 import { InvalidUpstreamError, parseUpstream } from '../forward/upstream.ts';
-import { domainName, type Reader, read, refuse, refuseBecause } from '../settings/reading.ts';
+import { domainName, read, refuse, refuseBecause, type TextReader } from '../settings/reading.ts';
 import { addressWithPort, type SocketAddress } from './socket-address.ts';
 
 /** Who answers names below a suffix. */
@@ -20,8 +20,8 @@ export interface Route {
 /** A token of the mesh in a path; a URL is in files and lists of processes that others may read. */
 const WITH_TOKEN = /^\/[\w-]{32,}\/(?:dns-query|v1\/table)$/;
 
-export const endpointUrl: Reader<string> = (value) => {
-  const url = typeof value === 'string' ? URL.parse(value) : null;
+export const endpointUrl: TextReader<string> = (value) => {
+  const url = URL.parse(value);
   if (url === null || url.hash !== '' || url.pathname === '/') {
     return refuse(value, 'the https URL of a DoH endpoint with its path, such as "https://dns.example/dns-query"');
   }
@@ -44,15 +44,15 @@ export const endpointUrl: Reader<string> = (value) => {
 const EXPECTED_TARGET = 'SUFFIX=TARGET with the target doh, system, https://…/dns-query or udp://ADDRESS[:PORT]';
 
 /** `corp.example=udp://10.0.0.2`, `.=system` */
-export const route: Reader<Route> = (value) => {
-  const [, suffixText, targetText] = (typeof value === 'string' && /^([^=\s]+)\s*=\s*(\S+)$/.exec(value)) || [];
+export const route: TextReader<Route> = (value) => {
+  const [, suffixText, targetText] = /^([^=\s]+)\s*=\s*(\S+)$/.exec(value) ?? [];
   const suffix = domainName(suffixText);
   if (!suffix.ok || targetText === undefined) return refuse(value, EXPECTED_TARGET);
   const target = targetOf(targetText);
   return target.ok ? read({ suffix: suffix.value, target: target.value }) : target;
 };
 
-const targetOf: (text: string) => ReturnType<Reader<RouteTarget>> = (text) => {
+const targetOf: TextReader<RouteTarget> = (text) => {
   if (text === 'doh' || text === 'system') return read({ kind: text });
   const [, server] = /^udp:\/\/(\S+)$/.exec(text) ?? [];
   if (server !== undefined) {

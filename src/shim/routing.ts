@@ -1,8 +1,13 @@
-import { type DomainName, isAtOrBelow, labelsOf, parentOf, parseName } from '../dns/name.ts';
+import { type DomainName, isAtOrBelow, labelsOf, parentOf } from '../dns/name.ts';
 import type { Route, RouteTarget } from './route.ts';
 
 /** Zones that exist inside a cloud's network only, and that its own resolver answers. */
-const CLOUD_ZONES = ['ec2.internal', 'compute.internal', 'google.internal', 'internal.cloudapp.net'];
+const CLOUD_ZONES: ReadonlySet<string> = new Set([
+  'ec2.internal',
+  'compute.internal',
+  'google.internal',
+  'internal.cloudapp.net',
+]);
 
 export interface RouteMatch {
   readonly suffix: DomainName;
@@ -14,11 +19,9 @@ export interface RouteMatch {
 /** The route with the longest suffix at or above `qname`; one that was given goes before a default one. */
 export class Routing {
   readonly #given: ReadonlyMap<DomainName, RouteTarget>;
-  readonly #cloud: ReadonlySet<DomainName>;
 
   constructor(routes: readonly Route[]) {
     this.#given = new Map(routes.map(({ suffix, target }) => [suffix, target]));
-    this.#cloud = new Set(CLOUD_ZONES.flatMap((text) => parseName(text) ?? []));
   }
 
   /** `search`: the search domains of the host, which its own resolvers know. */
@@ -26,7 +29,7 @@ export class Routing {
     for (let suffix: DomainName | undefined = qname; suffix !== undefined; suffix = parentOf(suffix)) {
       const target = this.#given.get(suffix);
       if (target !== undefined) return { suffix, target, isGiven: true };
-      if (this.#cloud.has(suffix) || search.has(suffix)) {
+      if (CLOUD_ZONES.has(suffix) || search.has(suffix)) {
         return { suffix, target: { kind: 'system' }, isGiven: false };
       }
     }

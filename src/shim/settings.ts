@@ -2,15 +2,7 @@ import type { ParseArgsOptionDescriptor } from 'node:util';
 import { nearestName } from '../settings/nearest-name.ts';
 import { shown } from '../settings/reading.ts';
 import type { Route } from './route.ts';
-import {
-  isShimKey,
-  type LogLevel,
-  SHIM_DEFAULTS,
-  SHIM_KEY_NAMES,
-  SHIM_KEYS,
-  type ShimKey,
-  type ShimValues,
-} from './settings-keys.ts';
+import { isShimKey, type LogLevel, SHIM_KEY_NAMES, SHIM_KEYS, type ShimKey } from './settings-keys.ts';
 import type { SocketAddress } from './socket-address.ts';
 
 export const SETTINGS_FILE = '/etc/meshdoh/shim.conf';
@@ -151,36 +143,16 @@ function repeated(given: readonly ShimGiven[]): string[] {
 }
 
 function settingsOf(read: ReadonlyMap<ShimKey, unknown[]>, privileged: boolean): ShimSettings {
+  const values = SHIM_KEY_NAMES.map((key) => {
+    const { setting, unset, repeatable } = SHIM_KEYS[key];
+    const given = read.get(key);
+    return [setting, given === undefined ? unset : repeatable ? given : given[0]];
+  });
+  const settings = Object.fromEntries(values) as ShimSettings;
+  const { tokenFile, auth = tokenFile === undefined ? 'none' : 'token', listen } = settings;
   const port = privileged ? DNS_PORT : UNPRIVILEGED_PORT;
-  const listen = [
-    { address: '127.0.0.1', port },
-    { address: '::1', port },
-  ];
-  const given = [...read].map(([key, values]) => [key, SHIM_KEYS[key].repeatable ? values : values[0]]);
-  const values: ShimValues = { listen, ...SHIM_DEFAULTS, ...(Object.fromEntries(given) as Partial<ShimValues>) };
-  return {
-    listen: values.listen,
-    endpoints: values.endpoint,
-    bootstrap: values.bootstrap,
-    caFile: values['ca-file'],
-    tokenFile: values['token-file'],
-    tokenIn: values['token-in'],
-    auth: values.auth ?? (values['token-file'] === undefined ? 'none' : 'token'),
-    region: values.region,
-    routes: values.route,
-    fallback: values.fallback,
-    capture: values.capture,
-    bridges: values.bridge,
-    exemptUsers: values['exempt-user'],
-    vips: values.vips,
-    stateDir: values['state-dir'],
-    cacheBytes: values['cache-bytes'],
-    tableIntervalMs: values['table-interval'],
-    staleMaxMs: values['stale-max'],
-    metricsListen: values['metrics-listen'],
-    user: values.user,
-    log: values.log,
-  };
+  const loopback = ['127.0.0.1', '::1'].map((address) => ({ address, port }));
+  return { ...settings, auth, listen: listen.length > 0 ? listen : loopback };
 }
 
 /** What the settings together must fulfil. */

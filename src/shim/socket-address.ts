@@ -1,6 +1,5 @@
 import { isIP, isIPv6 } from 'node:net';
-import { listenText } from '../settings/listen-address.ts';
-import { type Reader, read, refuse } from '../settings/reading.ts';
+import { read, refuse, type TextReader } from '../settings/reading.ts';
 
 /** An IP address, without brackets or zone, and a port. */
 export interface SocketAddress {
@@ -11,23 +10,22 @@ export interface SocketAddress {
 const WITH_PORT = /^(?:\[(?<ipv6>[^\]]*)\]|(?<ipv4>[0-9.]*)):(?<port>[0-9]{1,5})$/;
 
 /** `127.0.0.1:53` or `[::1]:53`. */
-export const socketAddress: Reader<SocketAddress> = (value) => {
-  const { ipv6, ipv4, port } = (typeof value === 'string' && WITH_PORT.exec(value)?.groups) || {};
+export const socketAddress: TextReader<SocketAddress> = (text) => {
+  const { ipv6, ipv4, port } = WITH_PORT.exec(text)?.groups ?? {};
   const address = ipv6 ?? ipv4 ?? '';
   const isAddress = ipv6 === undefined ? isIP(address) === 4 : isIPv6(address) && !address.includes('%');
   return isAddress && Number(port) <= 0xffff
     ? read({ address, port: Number(port) })
-    : refuse(value, 'ADDRESS:PORT, such as "127.0.0.1:53" or "[::1]:53"');
+    : refuse(text, 'ADDRESS:PORT, such as "127.0.0.1:53" or "[::1]:53"');
 };
 
 /** The same, or the address alone, which means `port`. */
 export const addressWithPort =
-  (port: number): Reader<SocketAddress> =>
-  (value) =>
-    typeof value === 'string' && isIP(value) > 0 && !value.includes('%')
-      ? read({ address: value, port })
-      : socketAddress(value);
+  (port: number): TextReader<SocketAddress> =>
+  (text) =>
+    isIP(text) > 0 && !text.includes('%') ? read({ address: text, port }) : socketAddress(text);
 
-export const socketText = ({ address, port }: SocketAddress): string => listenText({ host: address, port });
+export const socketText = ({ address, port }: SocketAddress): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 
 export const sameSocket = (a: SocketAddress, b: SocketAddress): boolean => a.address === b.address && a.port === b.port;

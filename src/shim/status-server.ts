@@ -24,7 +24,7 @@ export async function startStatusServer({ address, port }: SocketAddress, pages:
     const { method = '', url = '' } = request;
     if (!LOCAL_HOST.test(request.headers.host ?? '')) return send(response, 421, 'this is not that host\n');
     if (method !== 'GET' && method !== 'HEAD') return send(response, 405, 'only GET and HEAD\n');
-    void page(pages, url.split('?', 1)[0] ?? '').then(({ status, text, type }) => send(response, status, text, type));
+    void page(pages, url.split('?', 1)[0] ?? '').then((page) => send(response, ...page));
   });
   server.maxConnections = 64;
   server.keepAliveTimeout = TIMEOUT_MS;
@@ -35,15 +35,16 @@ export async function startStatusServer({ address, port }: SocketAddress, pages:
   return { address: bound.address, port: bound.port, close: () => closed(server) };
 }
 
-async function page(pages: StatusPages, path: string): Promise<{ status: number; text: string; type?: string }> {
-  if (path === '/metrics')
-    return { status: 200, text: await pages.metrics(), type: 'text/plain; version=0.0.4; charset=utf-8' };
-  if (path !== '/healthz') return { status: 404, text: 'known are /metrics and /healthz\n' };
+type Page = [status: number, text: string, type?: string];
+
+async function page(pages: StatusPages, path: string): Promise<Page> {
+  if (path === '/metrics') return [200, await pages.metrics(), 'text/plain; version=0.0.4; charset=utf-8'];
+  if (path !== '/healthz') return [404, 'known are /metrics and /healthz\n'];
   const { ok, body } = await pages.health();
-  return { status: ok ? 200 : 503, text: `${JSON.stringify(body)}\n`, type: 'application/json' };
+  return [ok ? 200 : 503, `${JSON.stringify(body)}\n`, 'application/json'];
 }
 
-function send(response: ServerResponse, status: number, text: string, type = 'text/plain; charset=utf-8'): void {
+function send(response: ServerResponse, ...[status, text, type = 'text/plain; charset=utf-8']: Page): void {
   response.writeHead(status, {
     'content-type': type,
     'content-length': Buffer.byteLength(text),

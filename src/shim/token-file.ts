@@ -51,8 +51,7 @@ export class TokenFile {
     this.#path = path;
     this.token = token;
     this.#failed = failed;
-    this.#timer = setInterval(() => void this.refresh(), POLL_MS);
-    this.#timer.unref();
+    this.#timer = setInterval(() => void this.refresh(), POLL_MS).unref();
   }
 
   /** `failed` is told, once for each time it begins, that the file cannot be used any more. @throws ShimTokenError */

@@ -34,6 +34,10 @@ describe('record types', () => {
 });
 
 describe('response codes', () => {
+  it.each(Object.entries(Rcode))('%s is %d by name, too', (name, rcode) => {
+    expect(rcodeName(rcode)).toBe(name.toUpperCase());
+  });
+
   it.each([
     [Rcode.noError, 'NOERROR'],
     [Rcode.formErr, 'FORMERR'],

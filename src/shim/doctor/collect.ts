@@ -61,9 +61,9 @@ async function collectResolved(host: HostFiles): Promise<ResolvedFacts | undefin
 }
 
 async function collectRoutes(): Promise<HostFacts['routes']> {
-  const shown = (family: '-4' | '-6') => output('ip', '-json', family, 'route', 'show');
-  const [v4, v6] = await Promise.all([shown('-4'), shown('-6')]);
-  return [...parseRoutes(v4, 32), ...parseRoutes(v6, 128)];
+  const shown = async (family: '-4' | '-6', hostBits: 32 | 128) =>
+    parseRoutes(await output('ip', '-json', family, 'route', 'show'), hostBits);
+  return (await Promise.all([shown('-4', 32), shown('-6', 128)])).flat();
 }
 
 /** Nothing where the command is not there or fails. */

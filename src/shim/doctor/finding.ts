@@ -10,9 +10,8 @@ export interface Finding {
   readonly remedy: string;
 }
 
-export type Check = (facts: HostFacts) => readonly Finding[];
+/** Looks at one side of a host. */
+export type Check = (facts: HostFacts) => Iterable<Finding>;
 
 export const problem = (id: string, what: string, remedy: string): Finding => ({ id, level: 'problem', what, remedy });
 export const warning = (id: string, what: string, remedy: string): Finding => ({ id, level: 'warning', what, remedy });
-
-export const when = (holds: boolean, finding: () => Finding): readonly Finding[] => (holds ? [finding()] : []);

@@ -22,17 +22,10 @@ export async function installOn(host: InstallHost, settings: ShimSettings, io: C
   const loop = await findLoop(host, plan.settings);
   if (loop !== undefined) return failed(io, loop);
   await perform(host, plan, facts.userExists);
-  io.stdout.write(`${plan.files.map(({ path }) => `wrote ${path}`).join('\n')}\n`);
-  if (!facts.systemd) {
-    return printed(
-      io,
-      'systemd does not run here: nothing was started. Start "meshdoh-shim run" as its user, and then run "meshdoh-shim capture" as root.',
-    );
-  }
-  return printed(
-    io,
-    `${UNIT} runs. "meshdoh-shim status" asks this host's resolver for a name that only the shim knows.`,
-  );
+  const started = facts.systemd
+    ? `${UNIT} runs. "meshdoh-shim status" asks this host's resolver for a name that only the shim knows.`
+    : 'systemd does not run here: nothing was started. Start "meshdoh-shim run" as its user, and then run "meshdoh-shim capture" as root.';
+  return printed(io, [...plan.files.map(({ path }) => `wrote ${path}`), started].join('\n'));
 }
 
 /** Stops the service and puts back every file, table and user as it was before the first `install`. */
@@ -96,18 +89,17 @@ async function attempt(host: InstallHost, argv: readonly string[]): Promise<void
 }
 
 function dryRunText({ before, files, after, capture }: Performable): string {
-  const commands = [...before.map((argv) => `would run: ${argv.join(' ')}`)];
+  const runs = (argv: readonly string[]) => `would run: ${argv.join(' ')}`;
   const written = files.map(({ path, content }) => `would write ${path}:\n${content.replace(/^(?=.)/gm, '    ')}`);
-  const then = after.map((argv) => `would run: ${argv.join(' ')}`);
-  return [...commands, ...written, ...then, `would capture ${capture}`, 'Nothing was changed.'].join('\n');
+  return withoutChange([...before.map(runs), ...written, ...after.map(runs), `would capture ${capture}`]);
 }
 
 async function undoText(host: InstallHost): Promise<string> {
   const { files, user } = await readJournal(host.files);
-  const undone = Object.entries(files).map(([path, { kind }]) =>
-    kind === 'absent' ? `would remove ${path}` : `would put back ${path}`,
+  const undone = Object.entries(files).map(
+    ([path, { kind }]) => `would ${kind === 'absent' ? 'remove' : 'put back'} ${path}`,
   );
-  return [...undone, ...(user === undefined ? [] : [`would remove the user ${user}`]), 'Nothing was changed.'].join(
-    '\n',
-  );
+  return withoutChange([...undone, ...(user === undefined ? [] : [`would remove the user ${user}`])]);
 }
+
+const withoutChange = (lines: readonly string[]): string => [...lines, 'Nothing was changed.'].join('\n');

@@ -55,11 +55,12 @@ const FIRST_UNPRIVILEGED_PORT = 1024;
 
 export const ALL_NAMES_QUESTION = `Who shall answer names that are not the mesh's? Say it with one of
 
-  --route .=system   The resolvers that this host has now. Names of private zones (databases, endpoints inside a VPC,
-                     a company's own zones, reverse zones) go on working. Only names of the mesh go to the endpoint.
-  --route .=doh      The endpoint, encrypted. Names that only the resolvers of this network know are lost, but for the
-                     host's search domains, the cloud's own zones and the suffixes you add, such as
-                     --route corp.example=system.
+  --route .=system
+    The resolvers that this host has now. Names of private zones (databases, endpoints inside a VPC, a company's own
+    zones, reverse zones) go on working. Only names of the mesh go to the endpoint.
+  --route .=doh
+    The endpoint, encrypted. Names that only the resolvers of this network know are lost, but for the host's search
+    domains, the cloud's own zones and the suffixes you add, such as --route corp.example=system.
 
 Nothing was changed.`;
 
@@ -69,19 +70,18 @@ const HIDDEN_FROM_SERVICES = /^\/(home|root|tmp|run\/user)\//;
 /** Everything that installing does, as values. */
 export function planInstall(settings: ShimSettings, given: readonly ShimGiven[], facts: InstallFacts): InstallPlan {
   const [endpoint] = settings.endpoints;
-  if (endpoint === undefined)
-    return { ok: false, reason: '"endpoint" is missing: give --endpoint https://…/dns-query' };
+  if (endpoint === undefined) return refused('"endpoint" is missing: give --endpoint https://…/dns-query');
   const hidden = [facts.node, facts.script].find((path) => HIDDEN_FROM_SERVICES.test(path));
   if (hidden !== undefined)
-    return { ok: false, reason: `a service cannot see ${hidden}: copy it to /usr/local/lib, or install the package` };
-  if (!settings.routes.some(({ suffix }) => suffix === '.')) return { ok: false, reason: ALL_NAMES_QUESTION };
-  const chosen = given.some(({ key }) => key === 'capture') ? settings : { ...settings, capture: 'resolver' as const };
-  const listen = given.some(({ key }) => key === 'listen') ? settings.listen : listenAddresses(chosen.capture, facts);
-  const complete: ShimSettings = { ...chosen, listen };
+    return refused(`a service cannot see ${hidden}: copy it to /usr/local/lib, or install the package`);
+  if (!settings.routes.some(({ suffix }) => suffix === '.')) return refused(ALL_NAMES_QUESTION);
+  const capture = isGiven(given, 'capture') ? settings.capture : 'resolver';
+  const listen = isGiven(given, 'listen') ? settings.listen : listenAddresses(capture, facts);
+  const complete: ShimSettings = { ...settings, capture, listen };
   const resolver = complete.capture === 'none' ? undefined : planResolver(complete, facts.resolver, []);
   if (resolver?.ok === false) return resolver;
   if (complete.capture === 'nft' && !facts.nft)
-    return { ok: false, reason: '"capture = nft" needs the nft command (package nftables)' };
+    return refused('"capture = nft" needs the nft command (package nftables)');
   const unit = unitContent(complete, facts);
   const hasResolver = resolver !== undefined && resolver.files.length > 0;
   return {
@@ -97,6 +97,10 @@ export function planInstall(settings: ShimSettings, given: readonly ShimGiven[],
     capture: resolver === undefined ? 'nothing: "capture = none"' : captureText(complete, resolver.how, resolver.files),
   };
 }
+
+const isGiven = (given: readonly ShimGiven[], one: ShimGiven['key']): boolean => given.some(({ key }) => key === one);
+
+const refused = (reason: string): InstallPlan => ({ ok: false, reason });
 
 const resolverUnits = (unit: UnitContent): PlannedFile[] => [
   { path: `${UNIT_FOLDER}/${RESOLVER_PATH_UNIT}`, content: resolverPathUnit(unit), mode: 0o644 },
@@ -121,10 +125,8 @@ const startCommands = (withResolver: boolean): string[][] => [
 
 /** resolv.conf(5) has no ports; everything else is reached without a privilege. */
 function listenAddresses(capture: ShimSettings['capture'], facts: InstallFacts): ListenAddress[] {
-  const unprivileged = [
-    { address: '127.0.0.1', port: UNPRIVILEGED_PORT },
-    ...(facts.ipv6 ? [{ address: '::1', port: UNPRIVILEGED_PORT }] : []),
-  ];
+  const loopback = ['127.0.0.1', ...(facts.ipv6 ? ['::1'] : [])];
+  const unprivileged = loopback.map((address) => ({ address, port: UNPRIVILEGED_PORT }));
   if (capture !== 'resolver') return unprivileged;
   if (planResolver({ capture, listen: unprivileged }, facts.resolver, []).ok) return unprivileged;
   // A resolver of the host's own may have the first.
@@ -133,32 +135,30 @@ function listenAddresses(capture: ShimSettings['capture'], facts: InstallFacts):
 }
 
 function unitContent(settings: ShimSettings, facts: InstallFacts): UnitContent {
-  const { node, script, settingsFile, nft } = facts;
-  const { user, stateDir, listen, capture, vips } = settings;
-  const vipsByNft = vips === 'nft' || (vips === 'auto' && nft);
+  const { listen, capture, vips } = settings;
+  const nftCapture = capture === 'nft';
   return {
-    node,
-    script,
-    settingsFile,
-    user,
-    stateDir,
-    netAdmin: capture === 'nft' || vipsByNft,
+    ...facts,
+    ...settings,
+    netAdmin: nftCapture || vips === 'nft' || (vips === 'auto' && facts.nft),
     lowPort: listen.some(({ port }) => port < FIRST_UNPRIVILEGED_PORT),
-    nftCapture: capture === 'nft',
+    nftCapture,
   };
 }
 
 /** What was there, comments and all, and after it what it lacks. */
-function settingsContent(before: string | undefined, given: readonly ShimGiven[], settings: ShimSettings): string {
-  const pairs = [
-    ...given.map(({ key, value }) => ({ key, value })),
-    ...(given.some(({ key }) => key === 'capture') ? [] : [{ key: 'capture' as const, value: settings.capture }]),
-    ...(given.some(({ key }) => key === 'listen')
-      ? []
-      : settings.listen.map((at) => ({ key: 'listen' as const, value: socketText(at) }))),
+function settingsContent(
+  before: string | undefined,
+  given: readonly ShimGiven[],
+  { capture, listen }: ShimSettings,
+): string {
+  const written = [
+    ...given,
+    ...(isGiven(given, 'capture') ? [] : [{ key: 'capture' as const, value: capture }]),
+    ...(isGiven(given, 'listen') ? [] : listen.map((at) => ({ key: 'listen' as const, value: socketText(at) }))),
   ];
   const comments = (before ?? '').split('\n').filter((line) => /^\s*#/.test(line));
-  return `${comments.map((line) => `${line}\n`).join('')}${shimSettingsText(pairs)}`;
+  return `${comments.map((line) => `${line}\n`).join('')}${shimSettingsText(written)}`;
 }
 
 function captureText(

@@ -20,6 +20,7 @@ export interface VipOptions {
 /** The forwarding of this host's VIPs, by its kernel. */
 export async function createVipForwarding({ stateDir, askOutside, log }: VipOptions): Promise<VipForwarding> {
   const session = new NftSession();
+  const now = () => performance.now();
   const { remember, save } = createVipMemory(stateDir, log);
   return new VipForwarding({
     nft: {
@@ -36,9 +37,9 @@ export async function createVipForwarding({ stateDir, askOutside, log }: VipOpti
     lookUp: lookUpWith(askOutside),
     memory: await readVipMemory(stateDir),
     remember,
-    counters: vipCounterReader(() => performance.now()),
+    counters: vipCounterReader(now),
     log,
-    now: () => performance.now(),
+    now,
   });
 }
 

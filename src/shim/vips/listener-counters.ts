@@ -1,4 +1,4 @@
-import type { Gauge } from '../metrics.ts';
+import { counter, type Gauge } from '../metrics.ts';
 import { type KernelVips, readKernelVips } from './kernel-listeners.ts';
 
 /** Reading every element costs the kernel more than a scraper that is in a hurry should be given. */
@@ -11,16 +11,10 @@ export function vipCounters({ listeners, refused }: KernelVips): Gauge[] {
       const [address = '', transport = '', port = ''] = key.split(' ');
       return [{ address, protocol: transport.toUpperCase(), port }, listener[of]];
     });
-  const counter = (name: string, help: string, values: Gauge['values']): Gauge => ({
-    name: `meshdoh_shim_vip_${name}_total`,
-    kind: 'counter',
-    help,
-    values,
-  });
   return [
-    counter('packets', 'Packets to and from a port of a virtual IP, since the rules were loaded.', each('packets')),
-    counter('bytes', 'Octets of these packets.', each('octets')),
-    counter('refused_packets', 'Packets to virtual IPs that lead nowhere.', [[{}, refused]]),
+    counter('vip_packets', 'Packets to and from a port of a virtual IP, since the rules were loaded.', each('packets')),
+    counter('vip_bytes', 'Octets of these packets.', each('octets')),
+    counter('vip_refused_packets', 'Packets to virtual IPs that lead nowhere.', [[{}, refused]]),
   ];
 }
 

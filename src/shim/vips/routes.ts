@@ -2,7 +2,7 @@ import { readCommand, runCommand } from '../capture/run-command.ts';
 import type { VipPrefixes } from './ruleset.ts';
 
 /** Without it, the kernel would announce segments of 64 KB, as for loopback. */
-const MTU = 1500;
+const MTU = '1500';
 /** Below every other route: where the first one is missing, a VIP is unreachable at once and not sent to the gateway. */
 const BACKSTOP_METRIC = 65_535;
 
@@ -20,6 +20,9 @@ interface Route {
   readonly dev?: string;
   readonly metric?: number;
 }
+
+const unicast = (prefix: string): string[] => [prefix, 'dev', 'lo'];
+const backstop = (prefix: string): string[] => ['unreachable', prefix, 'metric', String(BACKSTOP_METRIC)];
 
 const isUnicast = ({ dst, dev, type = 'unicast' }: Route, prefix: string): boolean =>
   dst === prefix && dev === 'lo' && type === 'unicast';
@@ -67,17 +70,15 @@ export async function addRoutes(prefixes: VipPrefixes): Promise<string[]> {
 async function addMissing(wanted: Prefix): Promise<void> {
   const [family, prefix] = wanted;
   const present = await routesWithin(wanted);
-  const backstop = ['unreachable', prefix, 'metric', String(BACKSTOP_METRIC)];
-  if (!present.some((one) => isBackstop(one, prefix))) await runCommand(['ip', family, 'route', 'add', ...backstop]);
-  if (present.some((one) => isUnicast(one, prefix))) return;
-  await runCommand(['ip', family, 'route', 'add', prefix, 'dev', 'lo', 'mtu', String(MTU)]);
+  const add = (...route: string[]) => runCommand(['ip', family, 'route', 'add', ...route]);
+  if (!present.some((one) => isBackstop(one, prefix))) await add(...backstop(prefix));
+  if (!present.some((one) => isUnicast(one, prefix))) await add(...unicast(prefix), 'mtu', MTU);
 }
 
 /** Takes them away, where they are. */
 export async function removeRoutes(prefixes: VipPrefixes): Promise<void> {
-  const commands = each(prefixes).flatMap(([family, prefix]) => [
-    ['ip', family, 'route', 'del', prefix, 'dev', 'lo'],
-    ['ip', family, 'route', 'del', 'unreachable', prefix, 'metric', String(BACKSTOP_METRIC)],
-  ]);
-  await Promise.allSettled(commands.map(runCommand));
+  const commands = each(prefixes).flatMap(([family, prefix]) =>
+    [unicast(prefix), backstop(prefix)].map((route) => runCommand(['ip', family, 'route', 'del', ...route])),
+  );
+  await Promise.allSettled(commands);
 }

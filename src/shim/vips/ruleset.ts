@@ -14,25 +14,37 @@ const NAT_PRIORITY = -110;
 /** Where replies have the VIP as their source again. */
 const AFTER_NAT = 150;
 
-type Family = { readonly name: 'ip' | 'ip6'; readonly digit: 4 | 6; readonly pool: string };
+interface Family {
+  readonly name: 'ip' | 'ip6';
+  readonly digit: 4 | 6;
+  readonly pool: string;
+  /** What matches a packet to a VIP, and the key of its listener. */
+  readonly toVip: string;
+  readonly listener: string;
+}
 
 const anyOf = (prefixes: readonly string[]): string =>
   prefixes.length === 1 ? (prefixes[0] ?? '') : `{ ${prefixes.join(', ')} }`;
 
-function familiesOf({ ipv4, ipv6 }: VipPrefixes): readonly Family[] {
-  return [
-    { name: 'ip', digit: 4, pool: anyOf(ipv4) },
-    { name: 'ip6', digit: 6, pool: anyOf(ipv6) },
-  ];
-}
+const familyOf = (name: 'ip' | 'ip6', digit: 4 | 6, prefixes: readonly string[]): Family => {
+  const pool = anyOf(prefixes);
+  return {
+    name,
+    digit,
+    pool,
+    toVip: `${name} daddr ${pool}`,
+    listener: `${name} daddr . meta l4proto . th dport`,
+  };
+};
 
 /** What `elements.ts` fills. */
 const variables = ({
   name,
   digit,
+  listener,
 }: Family): string => `	set listeners${digit} { type ipv${digit}_addr . inet_proto . inet_service; counter; }
 	map one${digit} { type ipv${digit}_addr . inet_proto . inet_service : ipv${digit}_addr . inet_service; }
-	map many${digit} { typeof ${name} daddr . meta l4proto . th dport . numgen random mod ${SLOTS} : ${name} daddr . th dport; }
+	map many${digit} { typeof ${listener} . numgen random mod ${SLOTS} : ${name} daddr . th dport; }
 `;
 
 /** One line for each family, in a chain. */
@@ -52,13 +64,10 @@ ${rules}	}
  * chain costs every packet that passes its hook, so those of this host pass three.
  */
 export function vipRules(prefixes: VipPrefixes): string {
-  const families = familiesOf(prefixes);
-  const toVips = lines(families, ({ name, pool }) => `${name} daddr ${pool} goto vips`);
-  const toRefuse = lines(families, ({ name, pool }) => `${name} daddr ${pool} goto refuse`);
-  const sent = lines(
-    families,
-    ({ name, digit, pool }) => `${name} daddr ${pool} ${name} daddr . meta l4proto . th dport @listeners${digit}`,
-  );
+  const families = [familyOf('ip', 4, prefixes.ipv4), familyOf('ip6', 6, prefixes.ipv6)];
+  const toVips = lines(families, ({ toVip }) => `${toVip} goto vips`);
+  const toRefuse = lines(families, ({ toVip }) => `${toVip} goto refuse`);
+  const sent = lines(families, ({ digit, toVip, listener }) => `${toVip} ${listener} @listeners${digit}`);
   const replied = lines(
     families,
     ({ name, digit, pool }) => `${name} saddr ${pool} ${name} saddr . meta l4proto . th sport @listeners${digit}`,
@@ -68,16 +77,21 @@ export function vipRules(prefixes: VipPrefixes): string {
     .map((transport) =>
       lines(
         families,
-        ({ name, digit, pool }) =>
-          `ct original ${name} daddr ${pool} meta l4proto ${transport} ct original ${name} daddr . meta l4proto . ct original proto-dst @listeners${digit}`,
+        ({ name, digit, toVip }) =>
+          `ct original ${toVip} meta l4proto ${transport} ct original ${name} daddr . meta l4proto . ct original proto-dst @listeners${digit}`,
       ),
     )
     .join('');
-  const masquerade = lines(families, ({ name, pool }) => `ct status dnat ct original ${name} daddr ${pool} masquerade`);
+  const masquerade = lines(families, ({ toVip }) => `ct status dnat ct original ${toVip} masquerade`);
+  const translate = (map: string) =>
+    lines(
+      families,
+      ({ name, digit, listener }) => `meta l4proto { tcp, udp } dnat ${name} to ${listener} ${map}${digit}`,
+    );
   return `table ${TABLE} {
 ${families.map(variables).join('')}	counter refused { }
 	chain vips {
-${lines(families, ({ name, digit }) => `meta l4proto { tcp, udp } dnat ${name} to ${name} daddr . meta l4proto . th dport map @one${digit}`)}${lines(families, ({ name, digit }) => `meta l4proto { tcp, udp } dnat ${name} to ${name} daddr . meta l4proto . th dport . numgen random mod ${SLOTS} map @many${digit}`)}	}
+${translate('map @one')}${translate(`. numgen random mod ${SLOTS} map @many`)}	}
 	chain refuse {
 		counter name refused
 		meta l4proto tcp reject with tcp reset

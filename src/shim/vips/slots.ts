@@ -10,31 +10,21 @@ export const SLOTS = 16;
 export function slotsOf(targets: readonly WeightedTarget[]): readonly Target[] {
   const used = [...targets].sort(byWeightThenAddress).slice(0, SLOTS);
   const total = used.reduce((sum, { weight }) => sum + weight, 0);
-  const shares = used.map((target) => ({ target, exact: (target.weight / total) * SLOTS }));
-  const counts = shares.map(({ exact }) => Math.max(1, Math.floor(exact)));
-  while (sum(counts) > SLOTS) take(counts, shares);
-  while (sum(counts) < SLOTS) give(counts, shares);
-  return shares.flatMap(({ target }, index) => Array<Target>(counts[index] ?? 0).fill(target));
+  const shares = used.map(({ weight }) => (weight / total) * SLOTS);
+  const counts = shares.map((share) => Math.max(1, Math.floor(share)));
+  for (let left = SLOTS - sum(counts); left !== 0; left = SLOTS - sum(counts)) move(counts, shares, Math.sign(left));
+  return used.flatMap((target, index) => Array<Target>(counts[index] ?? 0).fill(target));
 }
-
-type Share = { readonly exact: number };
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 
-/** From whom has most above its share; nobody loses the last slot. */
-function take(counts: number[], shares: readonly Share[]): void {
-  const surplus = counts.map((count, index) =>
-    count > 1 ? count - (shares[index]?.exact ?? 0) : Number.NEGATIVE_INFINITY,
+/** Gives one slot (1) to whom lacks most of its share, or takes one (-1) from whom has most above it, but never the last. */
+function move(counts: number[], shares: readonly number[], step: number): void {
+  const needs = counts.map((count, index) =>
+    count + step < 1 ? Number.NEGATIVE_INFINITY : step * ((shares[index] ?? 0) - count),
   );
-  const index = surplus.indexOf(Math.max(...surplus));
-  counts[index] = (counts[index] ?? 0) - 1;
-}
-
-/** To whom lacks most of its share. */
-function give(counts: number[], shares: readonly Share[]): void {
-  const lack = counts.map((count, index) => (shares[index]?.exact ?? 0) - count);
-  const index = lack.indexOf(Math.max(...lack));
-  counts[index] = (counts[index] ?? 0) + 1;
+  const index = needs.indexOf(Math.max(...needs));
+  counts[index] = (counts[index] ?? 0) + step;
 }
 
 const byWeightThenAddress = (a: WeightedTarget, b: WeightedTarget): number =>

@@ -212,10 +212,12 @@ export class VipForwarding {
     if (this.#prefixes.ipv4.length === 0 || (this.#dirty.size === 0 && !this.#mustReplace)) return;
     const wanted = new Map([...this.#dirty].map((host) => [host, this.#wanted(host)] as const));
     this.#dirty.clear();
-    const ended = [...wanted].flatMap(([host, after]) => endedUdpFlows(this.#hosts.get(host)?.elements ?? [], after));
-    if (!this.#hasBegun) ended.push(...endedUdpFlows(await this.#options.held(), [...wanted.values()].flat()));
+    const before = [...wanted.keys()].flatMap((host) => this.#hosts.get(host)?.elements ?? []);
+    const after = [...wanted.values()].flat();
+    const held = this.#hasBegun ? before : [...before, ...(await this.#options.held())];
+    const ended = endedUdpFlows(held, after);
     try {
-      if (!this.#mustReplace) await this.#change(wanted).catch(() => this.#replace(wanted));
+      if (!this.#mustReplace) await this.#change(changesBetween(before, after)).catch(() => this.#replace(wanted));
       else await this.#replace(wanted);
       this.#settle(wanted);
       this.#hasBegun = true;
@@ -236,15 +238,10 @@ export class VipForwarding {
     );
   }
 
-  async #change(wanted: ReadonlyMap<string, readonly Element[]>): Promise<void> {
-    const changes = [...wanted].map(([host, after]) => changesBetween(this.#hosts.get(host)?.elements ?? [], after));
-    const all: ElementChanges = {
-      removed: changes.flatMap(({ removed }) => removed),
-      added: changes.flatMap(({ added }) => added),
-    };
-    const size = all.removed.length + all.added.length;
+  async #change(changes: ElementChanges): Promise<void> {
+    const size = changes.removed.length + changes.added.length;
     if (size === 0) return;
-    const commands = changeCommands(TABLE, all);
+    const commands = changeCommands(TABLE, changes);
     if (size > MAX_SENT) await this.#options.nft.apply(`${commands.join('\n')}\n`);
     else await this.#options.nft.send(commands);
   }

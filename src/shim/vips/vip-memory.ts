@@ -19,8 +19,7 @@ function prefixesFrom(value: unknown): VipPrefixes {
 export async function readVipMemory(stateDir: string): Promise<VipMemory> {
   try {
     const content = await readStateFile(fileIn(stateDir));
-    if (content === undefined) return NOTHING;
-    const { prefixes, names } = JSON.parse(content) as Record<string, unknown>;
+    const { prefixes, names } = JSON.parse(content ?? '{}') as Record<string, unknown>;
     const entries = Object.entries((names ?? {}) as Record<string, unknown>);
     return { prefixes: prefixesFrom(prefixes), names: new Map(entries.map(([name, found]) => [name, texts(found)])) };
   } catch {
