@@ -1,12 +1,7 @@
 import { isIP, isIPv6, type LookupFunction } from 'node:net';
+import type { AddressBook } from './address-book.ts';
 import type { SystemResolvers } from './system-resolvers.ts';
 import { lookUpWith } from './vips/look-up.ts';
-
-/** Addresses of hosts, as they are kept over a reboot. */
-export interface AddressBook {
-  read(): Promise<Readonly<Record<string, readonly string[]>>>;
-  write(addresses: Readonly<Record<string, readonly string[]>>): Promise<void>;
-}
 
 export interface BootstrapPorts {
   /** Used as they are, whatever the host. */

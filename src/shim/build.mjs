@@ -36,10 +36,9 @@ function exportsOf(builtin) {
  * What esbuild leaves to shorten. No names of properties, and nothing that depends on the order or number of passes
  * beyond what is said here: the same sources give the same octets.
  */
-const COMPRESSED = {
+const TERSER = {
   module: true,
   ecma: 2022,
-  mangle: false,
   compress: {
     passes: 5,
     // Fields of constant objects are read where they are used, rather than made variables.
@@ -57,37 +56,8 @@ const COMPRESSED = {
     // Nobody reads the `length` of a function.
     keep_fargs: false,
   },
-  format: { ast: true, code: false, spidermonkey: true },
-};
-
-const PRINTED = {
-  module: true,
-  ecma: 2022,
-  parse: { spidermonkey: true },
-  compress: false,
   format: { comments: false },
 };
-
-/**
- * A program (ESTree) whose functions are arrows, which are shorter. They stand before everything else, for a function
- * may be called above its declaration.
- */
-function withArrows({ body, ...program }) {
-  const functions = body.filter(isPlainFunction);
-  const declarations = functions.map(({ id, params, body, async }) => ({
-    type: 'VariableDeclarator',
-    id,
-    init: { type: 'ArrowFunctionExpression', params, body, async, expression: false },
-  }));
-  const others = body.filter((statement) => !isPlainFunction(statement));
-  return { ...program, body: [{ type: 'VariableDeclaration', kind: 'let', declarations }, ...others] };
-}
-
-/** One that means the same as an arrow: it is no generator, and has neither `this` nor `arguments`. */
-const isPlainFunction = (statement) =>
-  statement.type === 'FunctionDeclaration' &&
-  !statement.generator &&
-  !/"ThisExpression"|"name":"arguments"/.test(JSON.stringify(statement));
 
 /** Returns what esbuild says of the sizes, which Terser makes a little smaller still. */
 export async function buildShim(outfile = 'dist/meshdoh-shim.mjs') {
@@ -107,8 +77,7 @@ export async function buildShim(outfile = 'dist/meshdoh-shim.mjs') {
     metafile: true,
     write: false,
   });
-  const { ast } = await minify(outputFiles[0].text, COMPRESSED);
-  const { code } = await minify(withArrows(ast), PRINTED);
+  const { code } = await minify(outputFiles[0].text, TERSER);
   await mkdir(dirname(outfile), { recursive: true });
   await writeFile(outfile, `#!/usr/bin/env node\n${code}\n`);
   await chmod(outfile, 0o755);

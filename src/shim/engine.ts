@@ -1,8 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import type { AnswerCache } from '../cache/answer-cache.ts';
-import { parseName } from '../dns/name.ts';
 import type { DnsQuery, Question } from '../dns/query.ts';
 import { DohClient } from '../forward/doh-client.ts';
 import type { Forwarded, UpstreamFailure } from '../forward/forwarder.ts';
@@ -17,7 +15,8 @@ import { specialDecision } from '../resolve/special-names.ts';
 import type { TableDiff } from '../table/diff-tables.ts';
 import type { MeshTable } from '../table/mesh-table.ts';
 import type { View } from '../table/view.ts';
-import { type AddressBook, Bootstrap } from './bootstrap.ts';
+import { addressBook } from './address-book.ts';
+import { Bootstrap } from './bootstrap.ts';
 import { type Credentials, openCredentials } from './credentials.ts';
 import { DnsClient } from './dns-client.ts';
 import { Endpoint } from './endpoint.ts';
@@ -30,7 +29,6 @@ import { PolicyForwarder } from './policy-forwarder.ts';
 import type { RouteTarget } from './route.ts';
 import { Routing } from './routing.ts';
 import type { ShimSettings } from './settings.ts';
-import { readStateFile, writeStateFile } from './state-file.ts';
 import type { SystemResolvers } from './system-resolvers.ts';
 import { fetchTable, type TableReply, tableUrlOf, withoutVips } from './table-source.ts';
 import { TableStore } from './table-store.ts';
@@ -291,23 +289,3 @@ const ADVICE: Readonly<Record<Extract<EndpointState, { up: false }>['reason'], s
   'not-ready': 'cannot read its registry',
   failing: 'does not answer as it should',
 };
-
-function addressBook(stateDir: string): AddressBook {
-  const path = join(stateDir, 'addresses.json');
-  return {
-    read: async () => readAddresses(await readStateFile(path)),
-    write: (addresses) => writeStateFile(path, `${JSON.stringify(addresses)}\n`),
-  };
-}
-
-/** Only what could have been written. */
-function readAddresses(text: string | undefined): Record<string, readonly string[]> {
-  const value: unknown = JSON.parse(text ?? '{}');
-  const entries = Object.entries(typeof value === 'object' && value !== null ? value : {});
-  return Object.fromEntries(
-    entries.filter(
-      ([host, addresses]) =>
-        parseName(host) !== undefined && Array.isArray(addresses) && addresses.every((one) => typeof one === 'string'),
-    ),
-  );
-}

@@ -41,13 +41,14 @@ export const endpointUrl: TextReader<string> = (value) => {
   }
 };
 
-const EXPECTED_TARGET = 'SUFFIX=TARGET with the target doh, system, https://…/dns-query or udp://ADDRESS[:PORT]';
+const EXPECTED_TARGET =
+  'SUFFIX=TARGET, without "*.", and with the target doh, system, https://…/dns-query or udp://ADDRESS[:PORT]';
 
 /** `corp.example=udp://10.0.0.2`, `.=system` */
 export const route: TextReader<Route> = (value) => {
   const [, suffixText, targetText] = /^([^=\s]+)\s*=\s*(\S+)$/.exec(value) ?? [];
   const suffix = domainName(suffixText);
-  if (!suffix.ok || targetText === undefined) return refuse(value, EXPECTED_TARGET);
+  if (!suffix.ok || targetText === undefined || suffix.value.startsWith('*')) return refuse(value, EXPECTED_TARGET);
   const target = targetOf(targetText);
   return target.ok ? read({ suffix: suffix.value, target: target.value }) : target;
 };

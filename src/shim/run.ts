@@ -5,6 +5,7 @@ import { type Command, type CommandIo, endpointMissing, failed } from './command
 import { createLog, type Log } from './log.ts';
 import { messageOf } from './message-of.ts';
 import type { ShimSettings } from './settings.ts';
+import { SHIM_KEYS } from './settings-keys.ts';
 import { Shim } from './shim.ts';
 import { addressWithPort, socketText } from './socket-address.ts';
 import type { OriginalServers } from './system-resolvers.ts';
@@ -88,19 +89,17 @@ function announce(shim: Shim, manager: ServiceManager): NodeJS.Timeout | undefin
   }, manager.watchdogMs / 4);
 }
 
-/** What is fixed for the life of a process, with its keys. */
-const FIXED = {
-  capture: 'capture',
-  bridges: 'bridge',
-  exemptUsers: 'exempt-user',
-  vips: 'vips',
-  stateDir: 'state-dir',
-  cacheBytes: 'cache-bytes',
-  staleMaxMs: 'stale-max',
-  metricsListen: 'metrics-listen',
-} as const;
-
-type Fixed = keyof typeof FIXED;
+/** What is fixed for the life of a process. */
+const FIXED = [
+  'capture',
+  'bridge',
+  'exempt-user',
+  'vips',
+  'state-dir',
+  'cache-bytes',
+  'stale-max',
+  'metrics-listen',
+] as const;
 
 /** One reload after the other. Settings that cannot be used change nothing. */
 function reloadOnHangup(shim: Shim, first: ShimSettings, io: CommandIo, log: Log): () => void {
@@ -110,9 +109,10 @@ function reloadOnHangup(shim: Shim, first: ShimSettings, io: CommandIo, log: Log
     try {
       const settings = io.readSettings();
       await shim.reload(settings);
-      const isChanged = (name: string) =>
-        JSON.stringify(settings[name as Fixed]) !== JSON.stringify(current[name as Fixed]);
-      const fixed = Object.entries(FIXED).flatMap(([name, key]) => (isChanged(name) ? [key] : []));
+      const fixed = FIXED.filter((key) => {
+        const { setting } = SHIM_KEYS[key];
+        return JSON.stringify(settings[setting]) !== JSON.stringify(current[setting]);
+      });
       current = settings;
       log.info('settings read again');
       if (fixed.length > 0) log.warn(`in effect after a restart only: ${fixed.join(', ')}`);

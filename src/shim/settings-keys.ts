@@ -9,6 +9,12 @@ import { type SocketAddress, socketAddress } from './socket-address.ts';
 export type LogLevel = 'quiet' | 'info' | 'debug';
 
 const absolutePath = text(/^\/./, 'an absolute path');
+/** The token itself, given by mistake, must not be repeated. */
+const tokenPath: TextReader<string> = (value) =>
+  value.includes('/')
+    ? absolutePath(value)
+    : refuseBecause('(hidden)', 'expected an absolute path of a file with the token');
+
 const userName = text(/^[A-Za-z0-9_][\w.-]{0,31}$/, 'the name or id of a user');
 const interfaceName = text(/^[^\s/]{1,15}$/, 'the name of a network interface, such as "docker0" or "br-*"');
 
@@ -77,7 +83,7 @@ export const SHIM_KEYS = {
   endpoint: key('endpoints', [], endpointUrl, 'URL', 'DoH endpoint; more than one: in order'),
   bootstrap: key('bootstrap', [], ipAddress, 'ADDRESS', "address of the endpoint's host"),
   'ca-file': key('caFile', undefined, absolutePath, 'FILE', "authorities to trust instead of the system's, PEM"),
-  'token-file': key('tokenFile', undefined, absolutePath, 'FILE', 'file with the client token, mode 0600'),
+  'token-file': key('tokenFile', undefined, tokenPath, 'FILE', 'file with the client token, mode 0600'),
   'token-in': choice('tokenIn', 'path', ['path', 'header'], 'where the token is sent'),
   /** Where nothing is written it depends on the token. */
   auth: choice('auth', undefined, ['none', 'token', 'iam'], 'how the endpoint knows us'),

@@ -22,8 +22,10 @@ export const socketAddress: TextReader<SocketAddress> = (text) => {
 /** The same, or the address alone, which means `port`. */
 export const addressWithPort =
   (port: number): TextReader<SocketAddress> =>
-  (text) =>
-    isIP(text) > 0 && !text.includes('%') ? read({ address: text, port }) : socketAddress(text);
+  (text) => {
+    const address = text.replace(/^\[(.*)\]$/, '$1');
+    return isIP(address) > 0 && !address.includes('%') ? read({ address, port }) : socketAddress(text);
+  };
 
 export const socketText = ({ address, port }: SocketAddress): string =>
   address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;

@@ -104,6 +104,7 @@ capture = nft
     ['auth = none\ntoken-file = /t', '"auth" is "none"'],
     ['route = a.example', 'SUFFIX=TARGET'],
     ['route = a.example=udp://name', 'ADDRESS:PORT'],
+    ['route = *.a.example=system', 'without "*."'],
     ['route = a.example=doh\nroute = A.example=system', 'more than one target'],
     ['stale-max = 2h', '1h at most'],
     ['table-interval = 0s', 'from 1s'],
@@ -119,6 +120,7 @@ capture = nft
     for (const text of [
       `endpoint = https://a.example/${secret}/dns-query`,
       `endpoint = https://u:${secret}@a.example/dns-query`,
+      `token-file = ${secret}`,
     ]) {
       expect(errors(text).join('\n')).toContain('"token-file"');
       expect(errors(text).join('\n')).not.toContain(secret);

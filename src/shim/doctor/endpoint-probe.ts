@@ -7,6 +7,7 @@ import type { DomainName } from '../../dns/name.ts';
 import { encodeQuery } from '../../dns/query.ts';
 import { MEDIA_TYPE } from '../../forward/http-exchange.ts';
 import { hostOf } from '../../forward/upstream.ts';
+import { addressBook } from '../address-book.ts';
 import type { OriginalResolvers } from '../capture/original-resolvers.ts';
 import { withToken } from '../credentials.ts';
 import { getFrom } from '../http-request.ts';
@@ -21,7 +22,7 @@ export interface Probe {
   readonly skewMs?: number;
 }
 
-type ProbeSettings = Pick<ShimSettings, 'bootstrap' | 'caFile' | 'tokenFile' | 'tokenIn' | 'auth'>;
+type ProbeSettings = Pick<ShimSettings, 'bootstrap' | 'caFile' | 'tokenFile' | 'tokenIn' | 'auth' | 'stateDir'>;
 
 /** Asks an endpoint one question the way the shim does, but on a connection of its own and never through the shim. */
 export async function probeEndpoint(url: string, settings: ProbeSettings, original: OriginalResolvers): Promise<Probe> {
@@ -34,7 +35,7 @@ export async function probeEndpoint(url: string, settings: ProbeSettings, origin
     const response = await getFrom(
       {
         url: target.href,
-        bootstrap: [await addressOf(hostOf(target), settings.bootstrap, original)],
+        bootstrap: [await addressOf(hostOf(target), settings, original)],
         ...(caFile !== undefined && { ca: await readFile(caFile, 'utf8') }),
         ...(token !== undefined && { authorize: withToken(() => token, tokenIn) }),
       },
@@ -50,11 +51,17 @@ export async function probeEndpoint(url: string, settings: ProbeSettings, origin
   }
 }
 
-/** One: where several are tried, nothing is said of what happened at each. */
-async function addressOf(host: string, bootstrap: readonly string[], { servers }: OriginalResolvers): Promise<string> {
+/**
+ * One: where several are tried, nothing is said of what happened at each. What the shim found goes first: under capture
+ * our own question would come to it.
+ */
+async function addressOf(host: string, settings: ProbeSettings, { servers }: OriginalResolvers): Promise<string> {
+  const { bootstrap, stateDir } = settings;
   const known = isIP(host) > 0 ? host : bootstrap[0];
   if (known !== undefined) return known;
   if (host === 'localhost') return '127.0.0.1';
+  const [served] = (await addressBook(stateDir).read())[host] ?? [];
+  if (served !== undefined) return served;
   const resolver = new Resolver({ timeout: TIMEOUT_MS, tries: 1 });
   if (servers.length > 0) resolver.setServers(servers);
   const [address] = await resolver.resolve4(host).catch(() => resolver.resolve6(host));

@@ -3,6 +3,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { addressBook } from '../../../src/shim/address-book.ts';
 import { probeEndpoint } from '../../../src/shim/doctor/endpoint-probe.ts';
 import { Closers, temporaryFolder } from '../../support/running-shim.ts';
 
@@ -10,7 +11,14 @@ const closers = new Closers();
 afterEach(() => closers.closeAll());
 
 const NOBODY = { servers: [], search: [] };
-const SETTINGS = { bootstrap: [], caFile: undefined, tokenFile: undefined, tokenIn: 'path', auth: 'none' } as const;
+const SETTINGS = {
+  bootstrap: [],
+  caFile: undefined,
+  tokenFile: undefined,
+  tokenIn: 'path',
+  auth: 'none',
+  stateDir: '/nonexistent',
+} as const;
 const DNS = { 'content-type': 'application/dns-message' };
 
 /** An endpoint that always says the same, and what it was asked. */
@@ -50,6 +58,24 @@ describe('a probe', () => {
     expect(asked.url).toMatch(/^\/stage\/secret\/dns-query\?vips=0&dns=/);
     await probeEndpoint(url, { ...SETTINGS, auth: 'token', tokenFile, tokenIn: 'header' }, NOBODY);
     expect(asked.headers?.authorization).toBe('Bearer secret');
+  });
+
+  it('goes where the shim has found the endpoint, and asks nobody for it', async () => {
+    const { port, asked } = await endpoint(200, DNS);
+    const stateDir = await temporaryFolder(closers);
+    await addressBook(stateDir).write({ 'doh.example': ['127.0.0.1'] });
+    // Who would be asked, if anybody were.
+    const original = { servers: ['192.0.2.53'], search: [] };
+    const url = `http://doh.example:${port}/x`;
+    const probe = await probeEndpoint(url, { ...SETTINGS, stateDir }, original);
+    expect(probe.outcome).toMatchObject({ kind: 'unreachable', message: expect.stringContaining('loopback only') });
+    expect(asked.url).toBeUndefined();
+    expect(
+      (await probeEndpoint(url.replace('http:', 'https:'), { ...SETTINGS, stateDir }, original)).outcome,
+    ).toMatchObject({
+      kind: 'unreachable',
+      message: expect.not.stringMatching(/ENOTFOUND|ETIMEOUT|ECONNREFUSED/),
+    });
   });
 
   it('goes to the address of the settings, and to loopback for localhost', async () => {
