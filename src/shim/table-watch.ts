@@ -24,8 +24,8 @@ const NO_CHANGE: TableDiff = { everything: false, hosts: [] };
 
 /** A thousand hosts that were started together must not ask together. */
 const JITTER = 0.1;
-/** Between the beginnings of two fetches, whoever asks for them. */
-const LEAST_PAUSE_MS = 1_000;
+/** Between the beginnings of two fetches, whoever asks for them; an answer waits a second for one. */
+const LEAST_PAUSE_MS = 500;
 const RETRY_MS = 5_000;
 /** A plain DoH server seldom becomes a mesh's. */
 const ABSENT_MS = 10 * 60_000;
