@@ -29,6 +29,16 @@ export interface CachedAnswer {
   readonly stale: boolean;
 }
 
+/** Of a forwarded answer. */
+export interface KnownAnswer {
+  /** Its records, where it has been taken apart. */
+  readonly records?: readonly RecordAt[] | undefined;
+  /** How long HTTP may keep it, where that is known: undefined for not at all. */
+  readonly seconds?: number | undefined;
+  /** Whether it may still be said after its end; true by default. */
+  readonly servesStale?: boolean;
+}
+
 /** Changes with every commit; an answer found before a commit must not be kept after it. */
 export type Generation = number;
 
@@ -62,6 +72,7 @@ const STALE_TTL = 30;
 const SPARE_MS = 5_000;
 /** An entry without its octets, as it takes up memory: list node, map slot, objects. */
 const ENTRY_OCTETS = 350;
+const FIRST_ENTRIES = 1024;
 const OFFSET_OCTETS = 8;
 const ROTATION_OCTETS = 40;
 const NO_OFFSETS: readonly number[] = [];
@@ -80,8 +91,8 @@ export class AnswerCache {
   constructor(options: AnswerCacheOptions) {
     this.#options = { now: Date.now, failureSeconds: FAILURE_SECONDS, ...options };
     this.#entries = createLRU({
-      // More than ever fit.
-      max: Math.ceil(options.maxBytes / ENTRY_OCTETS),
+      // It takes memory for all of them at once, so it grows with what there is.
+      max: FIRST_ENTRIES,
       // Also told of what is replaced or deleted.
       onEviction: (key, entry) => {
         this.#octets -= octetsOf(key, entry);
@@ -168,28 +179,28 @@ export class AnswerCache {
     return staleAnswerFrom(entry, query);
   }
 
-  /** Keeps what an upstream said, or what is said because none did; `seconds`: how long HTTP may keep it. */
-  keepForwarded(
-    query: Uint8Array,
-    response: Buffer,
-    records = recordsOf(response),
-    seconds = cacheSeconds(response, records),
-  ): void {
+  /** Keeps what an upstream said, or what is said because none did. */
+  keepForwarded(query: Uint8Array, response: Buffer, known: KnownAnswer = {}): void {
+    const { records = recordsOf(response), seconds = cacheSeconds(response, records), servesStale = true } = known;
     const key = queryKey(query);
     if (key === undefined || records === undefined) return;
     const lifetimeMs = keptSeconds(response, records, seconds, this.#options.failureSeconds) * 1000;
     // What is older is no answer any more, not even a stale one.
     if (lifetimeMs <= 0) this.#entries.delete(key);
-    else this.#keep(key, this.#forwardedEntry(questionEndOf(key), response, records, seconds, lifetimeMs));
+    else
+      this.#keep(
+        key,
+        this.#forwardedEntry(questionEndOf(key), response, records, { seconds, lifetimeMs, servesStale }),
+      );
   }
 
   #forwardedEntry(
     questionEnd: number,
     response: Buffer,
     records: readonly RecordAt[],
-    seconds: number | undefined,
-    lifetimeMs: number,
+    kept: { readonly seconds: number | undefined; readonly lifetimeMs: number; readonly servesStale: boolean },
   ): Entry {
+    const { seconds, lifetimeMs, servesStale } = kept;
     const counted = records.filter(({ type }) => type !== RRType.OPT);
     return {
       wire: textOf(withSeconds(response, counted)),
@@ -200,7 +211,7 @@ export class AnswerCache {
       seconds,
       since: this.#options.now(),
       freshMs: lifetimeMs,
-      staleMs: isFailure(response) ? 0 : this.#options.staleMaxMs,
+      staleMs: servesStale && !isFailure(response) ? this.#options.staleMaxMs : 0,
       spareUntil: 0,
       generation: 0,
     };
@@ -225,6 +236,7 @@ export class AnswerCache {
       this.#entries.delete(key);
       return;
     }
+    if (this.#entries.available === 0) this.#entries.resize(2 * this.#entries.max);
     this.#entries.set(key, entry);
     this.#octets += octets;
     while (this.#octets > maxBytes) this.#entries.evict(1);

@@ -70,7 +70,10 @@ export class DohClient implements UpstreamClient {
 
   async #attemptDialled(wire: Buffer, attempt: Attempt): Promise<HttpReply> {
     const dialled = await untilGivenUp(this.#dial(), attempt);
-    if (dialled === undefined) return givenUp(attempt);
+    if (dialled === undefined) {
+      if (attempt.isOverdue) this.#isDoubtful = false;
+      return givenUp(attempt);
+    }
     return 'kind' in dialled ? dialled : this.#attemptOver(dialled, wire, attempt);
   }
 
@@ -84,7 +87,8 @@ export class DohClient implements UpstreamClient {
   }
 
   #doubt(connection: Connection): void {
-    this.#isDoubtful = connection.isOpen;
+    if (!connection.isOpen) return;
+    this.#isDoubtful = true;
     connection.retire();
   }
 

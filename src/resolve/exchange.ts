@@ -69,8 +69,9 @@ export function createExchange(resolver: Resolver, cache: AnswerCache | undefine
   function resolve(query: DnsQuery, view: View, scope: string, signal: AbortSignal): Promise<Resolution> {
     const started = performance.now();
     const generation = cache?.generation ?? 0;
+    const resolving = resolver.resolve(query, view, signal);
     underWay++;
-    return resolver.resolve(query, view, signal).then(
+    return resolving.then(
       (resolution) => {
         underWay--;
         keep(resolution, query, scope, generation);

@@ -23,27 +23,36 @@ export function forwardedAnswer(query: DnsQuery, ports: ForwardPorts, signal: Ab
 }
 
 /** The same, for a query that is known not to be in the cache. */
-export const askedAnswer = (query: DnsQuery, { forwarder, cache }: ForwardPorts, signal: AbortSignal) =>
+const askedAnswer = (query: DnsQuery, { forwarder, cache }: ForwardPorts, signal: AbortSignal) =>
   forwarder.forward(query, signal).then((forwarded) => concluded(query, forwarded, cache));
 
 function concluded(query: DnsQuery, forwarded: Forwarded, cache: ForwardPorts['cache']): Resolution {
   if (forwarded.ok) {
-    const { age, upstream, records: theirs = recordsOf(forwarded.wire) ?? [] } = forwarded;
-    const maxTtl = isDenial(forwarded.wire, theirs)
-      ? Math.min(MAX_DENIAL_SECONDS, forwarded.maxTtl ?? MAX_DENIAL_SECONDS)
-      : forwarded.maxTtl;
-    const wire = relayResponse(query, forwarded.wire, { age, maxTtl, records: theirs });
-    // Taken apart once: the relayed octets are where they were, and say the same, unless their TTLs are others.
-    const records = age > 0 || maxTtl !== undefined ? recordsOf(wire) : relayedRecords(theirs);
-    const maxAge = cacheSeconds(wire, records);
-    cache?.keepForwarded(query.wire, wire, records, maxAge);
-    return { wire, source: 'forwarded', maxAge, upstream };
+    const { wire, maxAge } = keptForwarded(query, forwarded, cache);
+    return { wire, source: 'forwarded', maxAge, upstream: forwarded.upstream };
   }
   const stale = cache?.stale(query.wire);
   if (stale) return staleResolution(query, stale.wire);
   const wire = failedForward(query, forwarded);
   if (forwarded.failures.length > 0) cache?.keepForwarded(query.wire, wire);
   return { wire, source: 'error', maxAge: undefined };
+}
+
+/** What is said of an upstream's answer, once the cache has it. What its TTLs were limited for serves no longer either. */
+export function keptForwarded(
+  query: DnsQuery,
+  forwarded: Extract<Forwarded, { ok: true }>,
+  cache: Pick<AnswerCache, 'keepForwarded'> | undefined,
+): { readonly wire: Buffer; readonly maxAge: number | undefined } {
+  const { age, records: theirs = recordsOf(forwarded.wire) ?? [] } = forwarded;
+  const most = forwarded.maxTtl ?? MAX_DENIAL_SECONDS;
+  const maxTtl = isDenial(forwarded.wire, theirs) ? Math.min(MAX_DENIAL_SECONDS, most) : forwarded.maxTtl;
+  const wire = relayResponse(query, forwarded.wire, { age, maxTtl, records: theirs });
+  // Taken apart once: the relayed octets are where they were, and say the same, unless their TTLs are others.
+  const records = age > 0 || maxTtl !== undefined ? recordsOf(wire) : relayedRecords(theirs);
+  const maxAge = cacheSeconds(wire, records);
+  cache?.keepForwarded(query.wire, wire, { records, seconds: maxAge, servesStale: forwarded.maxTtl === undefined });
+  return { wire, maxAge };
 }
 
 /** RFC 8914 sections 4.4 and 4.20. */

@@ -18,7 +18,7 @@ export function addressBook(stateDir: string): AddressBook {
 
 /** Only what could have been written. */
 function readAddresses(text: string | undefined): Record<string, readonly string[]> {
-  const value: unknown = JSON.parse(text ?? '{}');
+  const value = parsed(text ?? '');
   const entries = Object.entries(typeof value === 'object' && value !== null ? value : {});
   return Object.fromEntries(
     entries.filter(
@@ -26,4 +26,13 @@ function readAddresses(text: string | undefined): Record<string, readonly string
         parseName(host) !== undefined && Array.isArray(addresses) && addresses.every((one) => typeof one === 'string'),
     ),
   );
+}
+
+/** Nothing where it was cut off. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -3,10 +3,10 @@ import { EdeCode } from '../dns/constants.ts';
 import { extendedErrorCodes } from '../dns/extended-errors.ts';
 import { parseName, ROOT } from '../dns/name.ts';
 import type { DnsQuery, Edns, Question } from '../dns/query.ts';
-import { relayResponse } from '../dns/relayed-response.ts';
 import type { Forwarded, Forwarder } from '../forward/forwarder.ts';
 import type { OutgoingTraits } from '../forward/outgoing.ts';
 import type { UpstreamGroup } from '../forward/upstream-group.ts';
+import { keptForwarded } from '../resolve/forwarded.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Mesh } from './mesh.ts';
 import type { RouteTarget } from './route.ts';
@@ -103,7 +103,7 @@ export class PolicyForwarder implements Forwarder {
     const concluded = (outcome: Forwarded) => this.#concluded(outcome, query, question, isGiven, signal);
     return within(LATE_MS, asked).then((inTime) =>
       inTime === undefined
-        ? this.#whenLate(query, asked, signal).then((known) => known ?? asked.then(concluded))
+        ? this.#whenLate(query, question, asked, signal).then((known) => known ?? asked.then(concluded))
         : concluded(inTime),
     );
   }
@@ -128,12 +128,19 @@ export class PolicyForwarder implements Forwarder {
    * What is known is said now, and the answer, when it comes, is for those who ask next. Undefined: nothing is known,
    * so waiting goes on.
    */
-  async #whenLate(query: DnsQuery, asked: Promise<Forwarded>, signal: AbortSignal): Promise<Forwarded | undefined> {
-    const { mesh, cache, doh } = this.#ports;
+  async #whenLate(
+    query: DnsQuery,
+    question: Question,
+    asked: Promise<Forwarded>,
+    signal: AbortSignal,
+  ): Promise<Forwarded | undefined> {
+    const { mesh, cache, doh, gate } = this.#ports;
     const known = await mesh.whenAway(query, signal);
     if (known.kind !== 'answer' && cache.stale(query.wire) === undefined) return undefined;
-    void asked.then((late) => {
-      if (late.ok) cache.keepForwarded(query.wire, relayResponse(query, late.wire, { age: late.age }));
+    void asked.then(async (late) => {
+      if (!late.ok) return;
+      const wire = await gate.admit(query, question, late.wire);
+      keptForwarded(query, { ok: true, wire, upstream: 'doh', age: late.age }, cache);
     });
     if (known.kind === 'answer') return { ok: true, wire: known.wire, upstream: 'table', age: 0 };
     return { ok: false, failures: doh.origins.map((origin) => unreached(origin, 'late')) };

@@ -55,7 +55,7 @@ const START_MS = 2_000;
 function asksOthers(now: ShimSettings, before: ShimSettings): boolean {
   const isChanged = (key: keyof ShimSettings) => JSON.stringify(now[key]) !== JSON.stringify(before[key]);
   const more = now.endpoints.some((endpoint) => !before.endpoints.includes(endpoint));
-  return more || (['routes', 'auth', 'tokenFile', 'tokenIn', 'region'] as const).some(isChanged);
+  return more || (['routes', 'fallback', 'auth', 'tokenFile', 'tokenIn', 'region'] as const).some(isChanged);
 }
 
 /** One running shim: listeners, cache and, behind them, an engine for the settings as they are. */
@@ -145,10 +145,16 @@ export class Shim {
     const engine = await openEngine(this.#options, settings, this.#parts);
     const before = this.#engine;
     this.#engine = engine;
-    if (asksOthers(settings, this.#settings)) this.#parts.cache.forgetNames(() => true);
+    const isStrange = asksOthers(settings, this.#settings);
+    const { cache } = this.#parts;
+    if (isStrange) cache.forgetNames(() => true);
     this.#settings = settings;
+    void before.table.close();
     // Queries under way end with the engine that they began with.
-    setTimeout(() => void before.close(), WHOLE_QUERY_MS).unref();
+    setTimeout(() => {
+      void before.close();
+      if (isStrange) cache.forgetNames(() => true);
+    }, WHOLE_QUERY_MS).unref();
     await this.#listeners.listenAt(settings.listen);
   }
 

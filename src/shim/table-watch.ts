@@ -111,7 +111,7 @@ export class TableWatch {
   async #take(reply: TableReply): Promise<void> {
     if (this.#closed) return;
     if (reply.kind === 'failed') return this.#fail(reply.message);
-    if (reply.kind === 'unchanged') return this.#confirm();
+    if (reply.kind === 'unchanged') return this.#isForeign ? this.#fail('HTTP status 304') : this.#confirm();
     if (reply.kind === 'absent') return this.#takeAbsence();
     const read = parseTable(reply.json);
     if (!read.ok) return this.#fail(`the table cannot be used: ${read.reason}`);

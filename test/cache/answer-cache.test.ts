@@ -183,6 +183,15 @@ describe('a forwarded answer', () => {
     expect(cache.forwarded(asked)).toBeUndefined();
   });
 
+  it('is never stale when it was for the time being only', () => {
+    const { cache, clock } = cacheAt();
+    cache.keepForwarded(asked, respond({ answers: [address(1, 30)] }), { servesStale: false });
+    clock.now += 29_999;
+    expect(cache.forwarded(asked)).toMatchObject({ stale: false });
+    clock.now += 1;
+    expect(cache.stale(asked)).toBeUndefined();
+  });
+
   it('is never stale when it is a SERVFAIL', () => {
     const { cache, clock } = kept({ rcode: 2 });
     expect(cache.forwarded(asked)).toMatchObject({ maxAge: undefined });
@@ -238,6 +247,22 @@ describe('names that are forgotten', () => {
     expect(cache.forwarded(asked)).toBeUndefined();
     expect(cache.stale(asked)).toBeUndefined();
     expect(cache.find(other, VIEW)).toBeDefined();
+  });
+});
+
+describe('a large cache', () => {
+  it('keeps more than it has begun with room for, and no more octets than it may', () => {
+    const { cache } = cacheAt({ maxBytes: 2_000_000 });
+    for (let n = 0; n < 10_000; n++) {
+      const query = queryWire(`n${n}.example`);
+      cache.keepForwarded(query, respond({ answers: [address(1)] }, query));
+      expect(cache.octets).toBeLessThanOrEqual(2_000_000);
+    }
+    expect(cache.entries).toBeGreaterThan(3_000);
+    expect(cache.forwarded(queryWire('n9999.example'))).toBeDefined();
+    expect(cache.forwarded(queryWire('n0.example'))).toBeUndefined();
+    cache.forgetNames(() => true);
+    expect([cache.octets, cache.entries]).toEqual([0, 0]);
   });
 });
 

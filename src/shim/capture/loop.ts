@@ -28,8 +28,8 @@ export async function loopingOnceStarted(
 }
 
 export const loopReason = (servers: readonly string[]): string =>
-  `a loop: the resolver ${servers.join(', ')}, which this host had before, passes its questions on to this shim. ` +
-  'Give that resolver other servers, or the shim "fallback = none" and no route to "system"';
+  `a loop: the resolver ${servers.join(', ')}, which this host had before, passes its questions on to this shim: ` +
+  'give that resolver other servers';
 
 /**
  * Call it once the listeners are bound: a loop shows by our own answer coming back.

@@ -23,6 +23,8 @@ const BEAT_MS = 1000;
 const BEATS_BETWEEN_USERS = 10;
 /** So do resolvers. Each look puts a name to them that they pass on. */
 const BEATS_BETWEEN_LOOKS = 60;
+/** With a loop, programs wait in vain for a second or two each time. */
+const BEATS_BETWEEN_TRIES = 600;
 const ROOT_UID = 0;
 
 interface BoundBridge {
@@ -42,7 +44,7 @@ export class NftCapture implements Capture {
   #exempt: readonly number[] = [];
   #beats = 0;
   #looking: Promise<void> | undefined;
-  /** Why nothing is captured until other users are exempt. */
+  /** Why nothing is captured for now. */
   #loop: string | undefined;
   /** The ruleset that the kernel has, as far as we know. */
   #loaded = '';
@@ -83,8 +85,8 @@ export class NftCapture implements Capture {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.#beating;
-    await this.#looking;
     await this.#heartbeat.send(DISARM_ADDRESS);
+    await this.#looking;
     this.#heartbeat.close();
     // Disarmed it does nothing; whoever ends the service deletes it, should we not be allowed to.
     await applyNft(REMOVE_NFT_TABLE).catch(() => undefined);
@@ -103,7 +105,7 @@ export class NftCapture implements Capture {
       if (this.#loop !== undefined) throw new Error(this.#loop);
       await this.#arm();
       this.#status.become({ kind: 'on', how: 'nft' });
-      if (this.#beats % BEATS_BETWEEN_LOOKS === 1) this.#looking ??= this.#lookForLoop();
+      if (this.#beats % BEATS_BETWEEN_LOOKS === 1) this.#look();
     } catch (error) {
       this.#status.become({ kind: 'failed', reason: messageOf(error) });
     }
@@ -122,7 +124,7 @@ export class NftCapture implements Capture {
     await applyNft(ruleset);
     if (isLoaded) this.#options.log('the nft table was gone (a firewall was restarted?): put right');
     this.#loaded = ruleset;
-    this.#looking ??= this.#lookForLoop();
+    this.#look();
   }
 
   /** Before the redirect leads there. An address that cannot be bound is told once, and its bridge left out. */
@@ -155,20 +157,31 @@ export class NftCapture implements Capture {
     const [passwd = '', udp = '', udp6 = ''] = texts;
     const serving = [...dnsServerUids(udp), ...dnsServerUids(udp6)];
     const exempt = exemptUids(this.#settings.exemptUsers, passwd, serving);
-    if (exempt.join() !== this.#exempt.join()) this.#loop = undefined;
+    // Somebody may have seen to it.
+    if (exempt.join() !== this.#exempt.join() || this.#beats % BEATS_BETWEEN_TRIES === 1) this.#loop = undefined;
     this.#exempt = exempt;
+  }
+
+  /** Not waited for: beats go on. */
+  #look(): void {
+    this.#looking ??= this.#lookForLoop()
+      .catch((error: unknown) => this.#options.log(`cannot look for a loop: ${messageOf(error)}`))
+      .finally(() => {
+        this.#looking = undefined;
+      });
   }
 
   /**
    * Whether a resolver that we ask is captured itself: one that bound port 53 as root and then became a user that is not
-   * exempt. It shows while we are armed, and no sooner. Not waited for: beats go on.
+   * exempt. It shows while we are armed, and no sooner.
    */
   async #lookForLoop(): Promise<void> {
     const { servers } = await readOriginalResolvers(this.#host, this.#settings);
     const looping = await loopingResolvers(servers);
-    this.#looking = undefined;
-    if (looping.length === 0) return;
-    this.#loop = `${loopReason(looping)}; or name the user that it runs as with "exempt-user"`;
+    if (looping.length === 0 || this.#status.state.kind === 'off') return;
+    this.#loop = `${loopReason(looping)}, or name the user that it runs as with "exempt-user"`;
+    // One that is under way would arm us again.
+    await this.#beating;
     await this.#heartbeat.send(DISARM_ADDRESS);
     this.#status.become({ kind: 'failed', reason: this.#loop });
   }
