@@ -59,8 +59,8 @@ export const givenUp = ({ reason: message }: Attempt): HttpFailure => ({ ok: fal
 
 /**
  * One exchange under way: is told what comes, and says once what it came to. Any end but a whole response cancels what
- * is still under way. One object for each exchange and no closure for each event of it: these are a quarter of what a
- * forwarded query costs.
+ * is still under way. One object for each exchange and no closure for each event of it: those were a tenth of what a
+ * forwarded query cost.
  */
 export abstract class HttpExchange implements Carrier {
   readonly #attempt: Attempt;
