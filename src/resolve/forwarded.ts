@@ -16,15 +16,17 @@ export interface ForwardPorts {
 type Failed = Extract<Forwarded, { ok: false }>;
 
 /** What upstreams say: now, a while ago, or, when none of them does, before that; else that they failed. */
-export function forwardedAnswer(query: DnsQuery, ports: ForwardPorts, signal: AbortSignal): Promise<Resolution> {
-  const cached = ports.cache?.forwarded(query.wire);
-  if (cached === undefined) return askedAnswer(query, ports, signal);
+export function forwardedAnswer(
+  query: DnsQuery,
+  { forwarder, cache }: ForwardPorts,
+  signal: AbortSignal,
+): Promise<Resolution> {
+  const cached = cache?.forwarded(query.wire);
+  if (cached === undefined) {
+    return forwarder.forward(query, signal).then((forwarded) => concluded(query, forwarded, cache));
+  }
   return Promise.resolve(cached.stale ? staleResolution(query, cached.wire) : { ...cached, source: 'cache' });
 }
-
-/** The same, for a query that is known not to be in the cache. */
-const askedAnswer = (query: DnsQuery, { forwarder, cache }: ForwardPorts, signal: AbortSignal) =>
-  forwarder.forward(query, signal).then((forwarded) => concluded(query, forwarded, cache));
 
 function concluded(query: DnsQuery, forwarded: Forwarded, cache: ForwardPorts['cache']): Resolution {
   if (forwarded.ok) {
@@ -38,7 +40,10 @@ function concluded(query: DnsQuery, forwarded: Forwarded, cache: ForwardPorts['c
   return { wire, source: 'error', maxAge: undefined };
 }
 
-/** What is said of an upstream's answer, once the cache has it. What its TTLs were limited for serves no longer either. */
+/**
+ * What is said of an upstream's answer, which the cache has from now on. One whose TTLs are limited is for the time being,
+ * and never served stale.
+ */
 export function keptForwarded(
   query: DnsQuery,
   forwarded: Extract<Forwarded, { ok: true }>,

@@ -29,5 +29,3 @@ export const addressWithPort =
 
 export const socketText = ({ address, port }: SocketAddress): string =>
   address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-
-export const sameSocket = (a: SocketAddress, b: SocketAddress): boolean => a.address === b.address && a.port === b.port;
